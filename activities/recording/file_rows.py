@@ -7,7 +7,7 @@ from typing import Any
 
 from activities.models import ActivityField, ActivityType
 from activities.querysets import ATTEND_EVENT, CONSENT_TYPES
-from activities.recording import schema
+from activities.recording import history, schema
 from activities.recording.columns import ActivityColumns
 from activities.recording.row_digests import moments_in_utc, person_keys, row_digests, stored_values, without_blanks
 from activities.recording.rows import NewActivity, PersonLookup
@@ -102,6 +102,10 @@ class ActivityReader:
             if whole is None:
                 cell = columns[self.attributes_at][place]  # type: ignore[index]
                 rows[place] = bad_value(Code.WRONG_TYPE, _("a JSON object"), cell, "attributes")
+        if history.is_history(self.plan):
+            for row in rows:
+                if type(row) is NewActivity:
+                    history.fit_row(row)
         if self.plan.external_id != ExternalId.HASH:
             return rows, None
         digests = self._digests(people, types, moments, primaries, values, wholes)

@@ -19,7 +19,7 @@ from activities.sources.recent import MAX_KIND, MAX_TITLE
 from activities.tracking.addresses import kept_ip_address, parse_address
 from activities.tracking.agents import Agent, parse_agent
 from activities.tracking.reading import Client, EventContext, Reader, ReceivedEvent, content_digest, storable_text
-from activities.tracking.undefined import keep_waiting, refuse_if_blocked, seen_event
+from activities.tracking.undefined import MAX_UNKNOWN, keep_waiting, refuse_if_blocked, seen_event, seen_properties
 from activities.tracking.wire import why_not_kept
 from activities.visitors.hits import Hit
 from activities.visitors.partitions import earlier_day, sent_day
@@ -30,7 +30,6 @@ from people.datatypes import exact_json
 
 OUR_NAME = "Custom Activities"  # in `integrations`
 MAX_NAME = 255
-MAX_UNKNOWN = 50  # unknown properties or traits of one message that are noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,10 +231,7 @@ def _event(reader: MessageReader, item: ReceivedEvent, name: str) -> list[Hit]:
     item.row.primary_value, item.row.attributes = mapped.primary, mapped.attributes
     if checked.problems:
         raise RejectedError(*checked.problems.shown_problems())
-    item.seen = [
-        Seen(source.pk, Kind.PROPERTY, path, schema.type_id, message.library, value)
-        for path, value in list(mapped.unknown.items())[:MAX_UNKNOWN]
-    ]
+    item.seen = seen_properties(source.pk, schema.type_id, message.library, mapped.unknown)
     hit = reader.hit(None, schema.type_id, schema.number, checked.primary_value, checked.attributes)
     return [reader.with_hint(hit)]
 

@@ -15,11 +15,19 @@ from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 
+MAX_UNKNOWN = 50  # unknown properties of one event that are noted
+
 
 def seen_event(source_id: int, name: str, library: str, properties: Mapping[str, Any]) -> Seen:
     """The name of an event, with the names of its first properties."""
     names = tuple(key for key, value in islice(properties.items(), MAX_PROPERTIES) if value is not None)
     return Seen(source_id, Kind.EVENT, name, 0, library, properties=names)
+
+
+def seen_properties(source_id: int, type_id: int, library: str, unknown: Mapping[str, Any]) -> list[Seen]:
+    """The properties of an event that no field of its type takes, by path."""
+    pairs = islice(unknown.items(), MAX_UNKNOWN)
+    return [Seen(source_id, Kind.PROPERTY, path, type_id, library, value) for path, value in pairs]
 
 
 def refuse_if_blocked(item: ReceivedEvent, seen: Seen, decision: Decision) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.inbox.decisions import decision_of
-from activities.inbox.mapping import PRIMARY_VALUE, check_event
+from activities.inbox.mapping import NO_DECISION, PRIMARY_VALUE, check_event
 from activities.inbox.names import MAX_NAME, clean_name, name_key
 from activities.inbox.sightings import Kind, Seen
 from activities.models import Association
@@ -16,7 +16,7 @@ from activities.tracking.addresses import bad_address, masked_contact, parse_add
 from activities.tracking.live_types import CONSENT_GIVEN, CONSENT_WITHDRAWN, LiveTypes
 from activities.tracking.reading import Client, EventContext, Reader, ReceivedEvent, storable_text
 from activities.tracking.seen import describe_event
-from activities.tracking.undefined import keep_waiting, refuse_if_blocked, seen_event
+from activities.tracking.undefined import keep_waiting, refuse_if_blocked, seen_event, seen_properties
 from activities.visitors.hits import Hit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
@@ -180,33 +180,30 @@ def _form(context: EventContext, data: Mapping[str, Any], reader: Reader, _item:
 def _track(context: EventContext, data: Mapping[str, Any], reader: Reader, item: ReceivedEvent) -> list[Hit]:
     """A hit of the type with this name, or one that waits in the inbox until a type takes events of the name.
 
-    What the approved type does not know is refused; of an event that was mapped to a type by hand it is left out.
+    Properties that no field of the type takes are left out, and noted in the inbox, as those of programs are.
     """
     name, attributes = data.get("type"), data.get("attributes") or {}
     if not isinstance(attributes, dict):
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), attributes, "data", "attributes"))
-    hit, primary = reader.hit(context), data.get("primary")
-    item.row = NewActivity(None, name, hit.occurred_at, primary, list(attributes.items()), context.message_id)
+    hit, primary, types = reader.hit(context), data.get("primary"), reader.types
+    row = NewActivity(None, name, hit.occurred_at, primary, list(attributes.items()), context.message_id)
     if not isinstance(name, str) or not name_key(name) or len(name) > MAX_NAME:
+        item.row = row
         expected = _("the name of an activity type, at most %(most)s characters") % {"most": MAX_NAME}
         raise RejectedError(bad_value(Code.UNKNOWN_TYPE, expected, name, "activity_type"))
-    if (schema := reader.types.find(name)) is not None:
-        checked = schema.check(primary, attributes.items())
-    else:
-        kept_row, item.row = item.row, None  # of a name without a type the inbox keeps what came, or nothing does
-        properties = attributes if primary is None else {PRIMARY_VALUE: primary, **attributes}
-        seen = seen_event(reader.client.source.pk, clean_name(name), "", properties)
-        decision = decision_of(reader.types.decisions, seen.source_id, name_key(name))
-        refuse_if_blocked(item, seen, decision)
-        schema = reader.types.find_event(name, decision)
-        if schema is None:
-            return keep_waiting(item, seen, decision, hit, properties)
-        checked, mapped = check_event(schema, name, properties, decision.fields)
-        kept_row.activity_type, kept_row.primary_value = schema.type_id, mapped.primary
-        kept_row.attributes, item.row = mapped.attributes, kept_row
-    item.type_id = schema.type_id
+    properties = attributes if primary is None else {PRIMARY_VALUE: primary, **attributes}
+    seen = seen_event(reader.client.source.pk, clean_name(name), "", properties)
+    decision = decision_of(types.decisions, seen.source_id, name_key(name))
+    refuse_if_blocked(item, seen, decision)
+    schema = types.find_event(name, decision) or (types.find(name) if decision.state == NO_DECISION.state else None)
+    if schema is None:
+        return keep_waiting(item, seen, decision, hit, properties)
+    item.type_id, item.row = schema.type_id, row
+    checked, mapped = check_event(schema, name, properties, decision.fields)
+    row.activity_type, row.primary_value, row.attributes = schema.type_id, mapped.primary, mapped.attributes
     if checked.problems:
         raise RejectedError(*checked.problems.shown_problems())
+    item.seen = seen_properties(seen.source_id, schema.type_id, "", mapped.unknown)
     return [reader.hit(context, schema.type_id, schema.number, checked.primary_value, checked.attributes)]
 
 

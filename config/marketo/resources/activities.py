@@ -19,6 +19,7 @@ from activities.recording.columns import ActivityColumns
 from activities.recording.rows import NewActivity, RecordOutcome, RecordStatus
 from activities.rights import RECORD_ACTIVITY, VIEW_ACTIVITY
 from activities.types import standard as standard_types
+from activities.types.marketo_history import ATTRIBUTE_NAMES
 from config.marketo.resources.lead_names import LeadNames
 from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
@@ -192,8 +193,6 @@ TYPE_NAMES = {
     standard_types.MERGE_PEOPLE: "Merge Leads",
     standard_types.DELETE_PERSON: "Delete Lead",
 }
-# §2.1: Marketo's names of attributes that pages name otherwise, by type and API name
-ATTRIBUTE_NAMES = {(standard_types.VISIT_WEB_PAGE, "page_path"): "Webpage URL"}
 FILL_OUT_FORM = 2
 PRIMARY_ATTRIBUTES = {
     standard_types.VISIT_WEB_PAGE: {"name": "Webpage ID", "dataType": "integer"},

@@ -129,3 +129,30 @@ def test_the_command_imports_history_where_it_is_called_so(tmp_path):
     assert not Activity.objects.filter(activity_type_id=1).exists()
     call_command(*named, "--backfill", stdout=StringIO(), stderr=StringIO())
     assert Activity.objects.get(activity_type_id=1).is_backfill
+
+
+def test_rows_as_marketo_documents_them_are_taken_and_cut_never_rejected():
+    """The example of Marketo's documentation, and values of the web that are longer than a text field."""
+    ann = make_person().pk
+    visit = {
+        "Client IP Address": "10.0.19.252", "Query Parameters": "", "Referrer URL": "", "User Agent": "Mozilla/5.0",
+        "Webpage URL": "/munchkintest2.html",
+    }  # fmt: skip
+    long = {"User Agent": "M" * 300, "Query Parameters": "q" * 400, "Webpage URL": "/" + "p" * 300}
+    job = imported(
+        None,
+        extract(
+            (ann, 1, "localhost/munchkintest2.html", visit),
+            (ann, 1, "a/" + "b" * 400, long),
+            (ann, 11, "Mail", {"Link": "https://x.example/?" + "y" * 400, "Link ID": "7"}),
+        ),
+        lookup_field="id",
+        **HISTORY,
+    )
+    assert (job.added, job.refused) == (3, 0), list(job.failures.values_list("problems", flat=True))
+    first, second, click = Activity.objects.filter(person_id=ann, activity_type_id__in=(1, 11)).order_by("pk")
+    assert first.attributes["page_path"] == "/munchkintest2.html"
+    assert (len(second.primary_value), second.primary_value[:3]) == (255, "a/b")
+    lengths = {name: len(value) for name, value in second.attributes.items()}
+    assert lengths == {"user_agent": 255, "query_parameters": 255, "page_path": 301, "query": 400}
+    assert click.primary_value == "Mail"
