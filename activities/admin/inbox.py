@@ -1,4 +1,4 @@
-"""The inbox: names that came in and that nobody has defined, and the page of one with what can be done about it."""
+"""The inbox: received names without a definition, and the page of one name with its actions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

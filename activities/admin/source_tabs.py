@@ -41,7 +41,7 @@ class SourcePages(PagesAdmin):
         ]
 
     def connect_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Lines that send a first event; the secret key is known to nobody any more, so its place is marked."""
+        """Lines that send a first event; the secret key is not kept, so a placeholder stands for it."""
         source = self.find_source(request, pk)
         if source.is_browser:
             raise Http404

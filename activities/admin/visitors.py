@@ -61,7 +61,7 @@ class VisitorAdmin(PagesAdmin):
         return moment(visitor.last_at)
 
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """One visitor: who it was found to be, and its newest rows with what became of each."""
+        """One visitor: its owner, and its newest rows with the result of each."""
         require_rights(request, ownership.VIEW)
         visitor = get_object_or_404(
             devices.with_associations(Visitor.objects.select_related("first_source")), pk=min(pk, MAX_BIG_ID)

@@ -1,4 +1,4 @@
-"""From an event's name and properties to the values of a type: for what comes in and for what waited alike."""
+"""From an event's name and properties to the values of a type: for new and waiting events alike."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ def by_unique_key(named: Iterable[tuple[str, T]]) -> dict[str, T]:
 
 
 def choose_type(key: str, decision: Decision, by_key: Mapping[str, T], by_id: Mapping[int, T]) -> T | None:
-    """The type that takes events of a name, for what comes in and for what waited: the one that was decided, else the
+    """The type that takes events of a name, for new and waiting events: the one of the decision, else the
     only one whose name compares alike; none for a name that is ignored or blocked."""
     if decision.state == State.MAPPED:
         return None if decision.type_id is None else by_id.get(decision.type_id)

@@ -97,7 +97,7 @@ class MessageReader(Reader):
         )
 
     def with_hint(self, hit: Hit) -> Hit:
-        """The hit with what the message says of its visitor, kept while the visitor is nobody's."""
+        """The hit with what the message says of its visitor, kept while the visitor has no owner."""
         if self.message.who.proves:
             hit.identity, hit.is_hint = self.message.who.identity(), True
         return hit
@@ -128,7 +128,7 @@ def _item(raw: Any, place: int, envelope: Envelope, client: Client, types: Any) 
         for name, shared in (("context", envelope.context), ("integrations", envelope.integrations))
     )
     item.not_kept = _why_not_kept(context, integrations, client)
-    if item.not_kept is not None:  # nothing of it is read, or kept for somebody to look at
+    if item.not_kept is not None:  # nothing of it is read, or kept for review
         return item
     try:
         message = _message(raw, context, integrations, envelope.sent_at, client)
@@ -286,7 +286,7 @@ def _group(reader: MessageReader, item: ReceivedEvent) -> list[Hit]:
 
 
 def _said_of_person(reader: MessageReader, item: ReceivedEvent, traits: Traits) -> list[Hit]:
-    """The hit that says who somebody is, and for a program's user with a browser one that says whose browser it is."""
+    """The hit that identifies a person, and for a program's user with a browser one that says whose browser it is."""
     message, source = reader.message, reader.client.source
     item.seen = [
         Seen(source.pk, Kind.TRAIT, path, 0, message.library, value)
@@ -306,7 +306,7 @@ def _said_of_person(reader: MessageReader, item: ReceivedEvent, traits: Traits) 
 
 
 def _alias(reader: MessageReader, _item: ReceivedEvent) -> list[Hit]:
-    """Whose browser an earlier id was. Two people who are known stay two: an alias merges nobody."""
+    """Whose browser an earlier id was. Two people who are known stay two: an alias merges no people."""
     previous = read_id(reader.message.raw, "previousId")
     if not previous or not reader.message.who.user_id:
         missing = "userId" if previous else "previousId"

@@ -215,8 +215,8 @@ def _create(identity: Identity, event_source: EventSource, source: Source) -> tu
 
     A claim may only if the source allows it; a link in an e-mail never does.
 
-    Anybody can send forms and claims with the public key, so the number of people that a source creates in an hour is
-    limited.
+    Any visitor can send forms and claims with the public key, so the number of people that a source creates in an hour
+    is limited.
     """
     if identity.evidence is Evidence.EMAIL_TOKEN:
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("The person of this link is gone.")))

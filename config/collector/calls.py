@@ -15,7 +15,7 @@ from people.core.codes import Code
 
 # SDKs give an event up at any 4xx; 400 is what Segment answers. Batches of like events shrink to a fiftieth
 LIMITS = Limits(MAX_BODY, 100, 400)
-SMALL_LIMITS = Limits(MAX_BROWSER_BODY, 100, 400)  # of what anybody can send, or what is read to find its key
+SMALL_LIMITS = Limits(MAX_BROWSER_BODY, 100, 400)  # of what any sender can send, or what is read to find its key
 KEY_STATUS = {Code.SOURCE_OFF: 401}  # the key does not work: Segment has no other answer for it
 SUCCESS = {"success": True}
 ALLOWED_HEADERS = "Authorization, Content-Type, Content-Encoding, AnonymousId, SentAt"

@@ -1,4 +1,4 @@
-"""Bounds of what anybody may send to a form, checked before a body is read."""
+"""Bounds of what any visitor may send to a form, checked before a body is read."""
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -35,7 +35,7 @@ def seconds_of_form(form_id: int, *, is_spam: bool) -> int:
 
 
 def seconds_of_kiosk(form_id: int) -> int:
-    """As `seconds_of_form` for the kiosk, which anybody's submissions on the form's page do not use up.
+    """As `seconds_of_form` for the kiosk, which submissions on the form's page do not use up.
 
     Its address is a secret, and at a trade show all have one network address: that is not counted.
     """

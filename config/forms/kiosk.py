@@ -36,7 +36,7 @@ MAX_LATE = timedelta(days=14)  # a device that was offline for longer: what it s
 JSON = "application/json"
 
 
-@csrf_exempt  # there is no session: whoever has the link may send
+@csrf_exempt  # there is no session: a user of the link may send
 @require_http_methods(["GET", "HEAD", "POST"])
 def kiosk_page(request: HttpRequest, key: str) -> HttpResponse:
     """The kiosk. POST takes one form, or as JSON what the page's script has kept while there was no network."""
@@ -56,7 +56,7 @@ def kiosk_page(request: HttpRequest, key: str) -> HttpResponse:
 
 
 def _sender(request: HttpRequest) -> Sender:
-    """Whoever stands at the kiosk: the address of the page is a secret, and the browser is nobody's."""
+    """The guest at the kiosk: the address of the page is a secret, and the browser belongs to no person."""
     agent = parse_agent(request.headers.get("User-Agent", ""))
     return Sender(Way.KIOSK, agent, kept_ip_address(request_address(request)))
 

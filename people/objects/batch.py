@@ -161,7 +161,7 @@ class RecordBatch:
             else:
                 new.add(value)
                 changed.add(record.pk)
-        # a link that goes away and comes back is resolved anew
+        # a link that is removed and set again is resolved anew
         return (new | {value for pk, value in kept.items() if pk in changed}) - {None}
 
     def _find_holders(
@@ -235,7 +235,7 @@ class RecordBatch:
     def _link_columns(self, record: ObjectRecord, row: Mapping[str, Any]) -> dict[str, Any] | Problem:
         """The new values of a record's columns of links, or why a value is refused.
 
-        A link stays with whom it named when it was written. A value that the record has already may go on waiting.
+        A link stays with whom it named when it was written. A value that the record has already may keep waiting.
         """
         columns: dict[str, Any] = {}
         for side in self.sides:

@@ -14,7 +14,7 @@ MAX_TEXT = 30_000
 
 
 class OrderedSerializer(StrictSerializer):
-    order: ClassVar[tuple[str, ...]] = ()  # the members as they come in replies, those of base classes among them
+    order: ClassVar[tuple[str, ...]] = ()  # the order of members in replies, those of base classes among them
 
     def get_fields(self) -> Any:
         members = super().get_fields()

@@ -91,7 +91,7 @@ def _try_step(
 
 
 def _advance(waiting: dict[int, list[EntryRow]], group: Sequence[EntryRow], moved: Mapping[int, EntryMove]) -> None:
-    """Set each person's first entry to its next step if that is due, too; else take it away."""
+    """Set each person's first entry to its next step if that is due, too; else remove it."""
     now = timezone.now()
     for entry in group:
         queue = waiting[entry.person_id]

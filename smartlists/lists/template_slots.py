@@ -105,7 +105,7 @@ def _numbers(names: Catalogue) -> Iterator[Option]:
 
 
 def _days(names: Catalogue) -> Iterator[Option]:
-    """Person fields of dates that somebody enters and that can lie ahead."""
+    """Person fields of dates that users enter and that can lie ahead."""
     for info in names.person_fields.values():
         if (
             info.api_name != "date_of_birth"

@@ -20,7 +20,7 @@ from people.core.errors import Problem, RejectedError
 from people.core.notifications import NoticeKind
 
 SHOWN = 5
-TOLD = 20  # users notified at once
+MOST_USERS = 20  # users notified at once
 MAX_PATH = 500
 MOST_AN_HOUR = 20  # requests of one user
 HOUR = 3600
@@ -40,7 +40,7 @@ notifications.register_notice_kinds(
 
 
 def users_with_right(right: str, besides: Any = None) -> list[Any]:
-    """Return active users with the right except `besides`, those with a role before superusers; at most TOLD."""
+    """Return active users with the right except `besides`, those with a role before superusers; at most MOST_USERS."""
     app, _dot, codename = right.partition(".")
     names = {"content_type__app_label": app, "codename": codename}
     by_role = Q(**{f"groups__permissions__{name}": value for name, value in names.items()})
@@ -49,7 +49,7 @@ def users_with_right(right: str, besides: Any = None) -> list[Any]:
         Q(is_superuser=True) | by_role | directly, is_active=True, is_api_only=False
     )
     users = (users if besides is None else users.exclude(pk=besides.pk)).distinct()
-    return list(users.order_by("is_superuser", "first_name", "username")[:TOLD])
+    return list(users.order_by("is_superuser", "first_name", "username")[:MOST_USERS])
 
 
 def right_for_page(path: str, right: Any = "") -> str:

@@ -75,7 +75,7 @@ def show_records(request: HttpRequest, type_id: int) -> HttpResponse | Streaming
 
 
 def _read_page(request: HttpRequest, rows: Any) -> tuple[list[ObjectRecord], str]:
-    """The records of the page and one more; why there are none if they were not found in time."""
+    """The records of the page and one more; why there are none if the time limit was exceeded."""
     if before := parse_number(request.GET.get("before")):
         rows = rows.filter(pk__lt=before)
     try:

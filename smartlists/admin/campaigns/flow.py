@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 def flow_of(campaign: SmartCampaign, names: Catalogue, webhooks: Mapping[int, str]) -> Json | None:
-    """Template context of the picture; None while nobody has entered."""
+    """Template context of the picture; None before the first entry."""
     counted = step_counts.count_steps(campaign)
     if counted is None:
         return None

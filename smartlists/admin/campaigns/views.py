@@ -145,7 +145,7 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
 def _entries(
     request: HttpRequest, campaign: SmartCampaign, state: str, reason: str, person_text: str
 ) -> list[CampaignEntry]:
-    """The entries of a page, and one more where another page follows; none where the text names nobody."""
+    """The entries of a page, and one more where another page follows; none where the text names no person."""
     person_id = _person_id(person_text)
     if person_text and not person_id:
         return []

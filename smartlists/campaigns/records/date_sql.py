@@ -46,9 +46,9 @@ class DueRecords:
         return sorted(found)[:limit]
 
     def note(self, record_ids: Sequence[int]) -> Sequence[tuple[int, int, bool]]:
-        """Note those of the records that are still due, inside a transaction: (record, person, came in as history).
+        """Note those of the records that are still due, inside a transaction: (record, person, is history).
 
-        Came in as history: what set the date, or gave the record its person, came after the date and is back-fill.
+        History: what set the date, or gave the record its person, was received after the date and is back-fill.
         """
         where = self._where(Sql("id = any(%s)", (list(record_ids),)), self.look.after)
         due_at, due_parameters = self._due_at_sql()

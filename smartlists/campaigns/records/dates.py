@@ -2,7 +2,7 @@
 
 Dates are looked for once a minute, without locks: by an index those that are reached since, and those of the records
 that changed since. What was reached while nothing looked is caught up for three days; what was reached before the
-campaign became active triggers nothing. A date that was past already when it came in as history is skipped.
+campaign became active triggers nothing. A date that was past already when it was recorded as history is skipped.
 """
 
 import logging
@@ -91,7 +91,7 @@ def _parts(record_ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 @transaction.atomic
 def _enter(seen: DateWatch, listener: Listener, at: int, due: DueRecords, record_ids: Sequence[int]) -> int | None:
-    """Enter the people of the records that are due still; None, entering nobody, if not all is as it was seen."""
+    """Enter the people of the records that are due still; None, without an entry, if anything has changed since."""
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     campaign_lifecycle.lock_dispatcher_position()
     watch = DateWatch.objects.select_related("watch__campaign").filter(pk=seen.pk).first()
@@ -134,7 +134,7 @@ def _move(campaign_id: int, look: Look, last_id: int) -> None:
 
 @transaction.atomic
 def _note_failed_try(campaign_id: int, error: Exception) -> None:
-    """Note that looking for a campaign's dates raised an error: after a pause it goes on from where it stood."""
+    """Note that looking for a campaign's dates raised an error: after a pause it continues from where it stood."""
     watch = DateWatch.objects.select_for_update().filter(pk=campaign_id).first()
     if watch is None:
         return

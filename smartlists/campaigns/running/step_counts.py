@@ -65,7 +65,7 @@ union all select e.version_id, o.path, o.outcome, case o."do" when 'choose' then
 
 
 def count_steps(campaign: SmartCampaign) -> CampaignSteps | None:
-    """The numbers of each step; None while nobody has entered the campaign. One query over `MAX_ENTRIES` entries."""
+    """The numbers of each step; None before the campaign's first entry. One query over `MAX_ENTRIES` entries."""
     with connection.cursor() as cursor:
         cursor.execute(_COUNTS, [campaign.pk, MAX_ENTRIES])
         rows = cursor.fetchall()
