@@ -157,7 +157,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "config.access.sign_in.account.theme",
+                "config.access.sign_in.account.admin_frame_context",
             ]
         },
     }

@@ -45,7 +45,7 @@ class SourcePages(PagesAdmin):
         source = self.find_source(request, pk)
         if source.is_browser:
             raise Http404
-        lines = connections.connections()
+        lines = connections.connection_examples()
         return self.source_tab(request, source, "connect", lines=lines, placeholder=connections.KEY_PLACEHOLDER)
 
     def live_page(self, request: HttpRequest, pk: int) -> HttpResponse:

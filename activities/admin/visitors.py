@@ -114,7 +114,9 @@ def _associate(request: HttpRequest, visitor: Visitor) -> None:
     require_permission(request.user, ownership.RIGHT)
     require_permission(request.user, VIEW_PERSON)  # the answer says which ids are people
     person_id = min(parse_number(request.POST.get("person", "")), MAX_ID)
-    ownership.associate(visitor.pk, person_id, Association.Evidence.SERVER, request_source(request), by=request.user)
+    ownership.associate_visitor(
+        visitor.pk, person_id, Association.Evidence.SERVER, request_source(request), by=request.user
+    )
 
 
 def _described(rows: Any) -> list[tuple[VisitorActivity, Any]]:

@@ -102,7 +102,7 @@ class SightingDetailSerializer(SightingSerializer):
 
     @extend_schema_field(ShapeSerializer(many=True))
     def get_shapes(self, sighting: Sighting) -> Any:
-        return ShapeSerializer(waiting.shapes(sighting), many=True).data
+        return ShapeSerializer(waiting.waiting_shapes(sighting), many=True).data
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_left_out(self, sighting: Sighting) -> Any:

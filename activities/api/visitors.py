@@ -104,7 +104,7 @@ class VisitorViewSet(ListMixin, RetrieveMixin):
         self.require(VIEW_PERSON)  # the answer says whether there is such a person
         visitor = self.get_object()
         person_id = self.validated_body(AssociateInputSerializer)["person"]
-        ownership.associate(visitor.pk, person_id, Association.Evidence.SERVER, self.source, by=request.user)
+        ownership.associate_visitor(visitor.pk, person_id, Association.Evidence.SERVER, self.source, by=request.user)
         return self._changed(request, visitor)
 
     @extend_schema(request=UndoInputSerializer, responses=VisitorSerializer)

@@ -79,7 +79,7 @@ def _record(submission: FormSubmission, source: Source, visitor_id: int | None, 
     if visitor is not None and _associate(visitor, submission, source):
         submission.visitor_id = visitor.pk
     rows = [_fill_out_form(submission)]
-    if submission.way == Way.KIOSK and attendance(submission.form, person_id) is None:
+    if submission.way == Way.KIOSK and attendance_of_person(submission.form, person_id) is None:
         rows.append(attend_event(submission.form, person_id, submission.occurred_at, "Kiosk"))
     if consent := _consent(submission):
         rows.append(consent)
@@ -179,7 +179,7 @@ def _associate(visitor: Visitor, submission: FormSubmission, source: Source) -> 
     assert submission.person_id is not None
     try:
         with transaction.atomic():
-            ownership.associate(
+            ownership.associate_visitor(
                 visitor.pk,
                 submission.person_id,
                 Evidence.SERVER if submission.way == Way.API else Evidence.FORM,
@@ -225,7 +225,7 @@ def attendance_key(form: Form) -> str:
     return f"form:{form.pk}:event:{blake2b(what.encode(), digest_size=16).hexdigest()}"
 
 
-def attendance(form: Form, person_id: int) -> Activity | None:
+def attendance_of_person(form: Form, person_id: int) -> Activity | None:
     """The Attend Event of a person checked in or at the kiosk; None without attendance."""
     keys = ActivityKey.objects.filter(person_id=person_id, activity_type_id=ATTEND_EVENT)
     ids = keys.filter(external_id=attendance_key(form)).values_list("activity_id", flat=True)

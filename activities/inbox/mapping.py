@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from django.db.models import QuerySet
 
-from activities.inbox.names import flatten, name_key
+from activities.inbox.names import flatten_properties, name_key
 from activities.models import ActivityType, Sighting
 from activities.recording.schema import CheckedValues, Schema
 from people.datatypes.canonical import plain_decimal
@@ -76,7 +76,7 @@ def map_values(schema: Schema, name: str, properties: Mapping[str, Any], fields:
     same without case, blanks and punctuation; the primary field else takes what was sent as the primary value. Of
     several properties for one field the first by this order is taken.
     """
-    flat = flatten(properties)
+    flat = flatten_properties(properties)
     targets = _fields_of(schema)
     taken: dict[str, str] = {}
     for path, api_name in fields.items():

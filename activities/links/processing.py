@@ -152,7 +152,7 @@ def _associate(click: LinkClick, source: Source) -> None:
         return
     evidence = Association.Evidence.EMAIL_TOKEN
     with suppress(RejectedError), transaction.atomic():
-        ownership.associate(click.visitor_id, click.person_id, evidence, source, click.received_at)
+        ownership.associate_visitor(click.visitor_id, click.person_id, evidence, source, click.received_at)
 
 
 # --- Gateways -------------------------------------------------------------------------------------------------

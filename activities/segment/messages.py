@@ -13,7 +13,7 @@ from activities.inbox.sightings import Kind, Seen
 from activities.recording.rows import NewActivity
 from activities.segment.people import Traits, Who, read_id, read_message_id, read_traits, read_who
 from activities.segment.refused import SAID, readable_who, refused_event, refused_message, viewed_name
-from activities.segment.times import Moment, moment_of
+from activities.segment.times import MessageTimes, message_times
 from activities.segment.wire import MAX_DEPTH, MAX_MESSAGE, Envelope
 from activities.sources.recent import MAX_KIND, MAX_TITLE
 from activities.tracking.addresses import kept_ip_address, parse_address
@@ -42,7 +42,7 @@ class Message:
     context: Mapping[str, Any]
     integrations: Mapping[str, Any]
     who: Who
-    moment: Moment
+    moment: MessageTimes
 
     @property
     def library(self) -> str:
@@ -55,7 +55,7 @@ class Message:
         options = self.integrations.get(OUR_NAME)
         return isinstance(options, dict) and options.get("backfill") is True
 
-    def said(self) -> dict[str, Any]:
+    def content_for_digest(self) -> dict[str, Any]:
         """All that the client said, for the digest: never anything that follows from when it was received."""
         return {name: self.raw[name] for name in SAID if self.raw.get(name) is not None}
 
@@ -82,7 +82,7 @@ class MessageReader(Reader):
             visitor=message.who.visitor,
             message_id=message.id,
             sent_day=sent_day(moment.client_at, today),
-            digest=content_digest(message.said()),
+            digest=content_digest(message.content_for_digest()),
             occurred_at=moment.occurred_at,
             client_at=moment.client_at,
             type_id=type_id,
@@ -164,7 +164,7 @@ def _message(
         raise RejectedError(bad_value(Code.UNKNOWN_TYPE, ", ".join(KINDS), raw.get("type"), "type"))
     # without an id it is another message each time: nothing says that it is the same
     message_id = read_message_id(raw) or str(uuid4())
-    moment = moment_of(raw, sent_at, client.received, client.sender.is_server)
+    moment = message_times(raw, sent_at, client.received, client.sender.is_server)
     return Message(message_id, raw, context, integrations, read_who(raw, context, client.sender), moment)
 
 

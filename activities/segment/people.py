@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from unicodedata import normalize
 
-from activities.inbox.names import flatten, name_key
+from activities.inbox.names import flatten_properties, name_key
 from activities.models import Association
 from activities.sources.authentication import Sender
 from activities.tracking.reading import storable_text
@@ -164,7 +164,7 @@ def read_traits(traits: Any, fields: Mapping[str, str], prefix: str = "") -> Tra
     """
     if not isinstance(traits, dict):
         return Traits()
-    flat = flatten({name: value for name, value in traits.items() if isinstance(name, str)})
+    flat = flatten_properties({name: value for name, value in traits.items() if isinstance(name, str)})
     values: dict[str, str] = {}
     unknown: dict[str, Any] = {}
     for path, value in flat.items():

@@ -157,7 +157,7 @@ def _identify(row: _Row, created: Collection[int]) -> LeftOut:
     if person_id is None:
         ownership.refuse_weaker(visitor, identity.evidence)
         person_id, left_out = _create(identity, event_source, source)
-    ownership.associate(
+    ownership.associate_visitor(
         row.visitor_id,
         person_id,
         identity.evidence,

@@ -24,7 +24,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCK_MINUTES", 15))
 LOGIN_FAILURES_PER_ADDRESS = env.int("LOGIN_FAILURES_PER_ADDRESS", 20)
 PASSWORD_HASHERS = ["config.access.sign_in.throttling.BoundedPBKDF2"]
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_CLIENT_IP_CALLABLE = "config.access.sign_in.views.address"
+AXES_CLIENT_IP_CALLABLE = "config.access.sign_in.views.client_network"
 AXES_LOCKOUT_CALLABLE = "config.access.sign_in.views.locked_out"
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # further attempts do not prolong the lock
@@ -47,7 +47,7 @@ ACCOUNT_ADAPTER = "config.access.sign_in.sso.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
-ACCOUNT_USER_DISPLAY = "config.access.sign_in.sso.display"
+ACCOUNT_USER_DISPLAY = "config.access.sign_in.sso.account_display_name"
 # Wrong codes of the second step: only a caller with the password can use them up
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # seconds for which a password or a second step confirms the user's identity
 ACCOUNT_RATE_LIMITS = {"login_failed": "60/15m/ip,10/15m/key", "reauthenticate": "10/m/user"}

@@ -28,7 +28,7 @@ from config.client_address import network_of
 from config.collector.guesses import CodeGuesses
 from config.collector.http import HttpError, Reply, Request
 from config.collector.known import KnownState
-from config.collector.link_pages import TYPE, page
+from config.collector.link_pages import TYPE, link_page
 from config.collector.windows import CallWindows
 from config.collector.writer import NotCommittedError, QueueFullError, Writer
 
@@ -226,5 +226,5 @@ def _token(request: Request) -> str:
 
 
 async def _say(request: Request, reply: Reply, status: int, headers: dict[str, str] | None = None) -> None:
-    body, own = page(status, request.headers.get("accept-language", ""))
+    body, own = link_page(status, request.headers.get("accept-language", ""))
     await reply.send(status, b"" if request.method == "HEAD" else body, TYPE, {**own, **(headers or {})})

@@ -24,7 +24,7 @@ from activities.tracking.clock import is_epoch_ms
 from activities.tracking.wire import MESSAGE_ID
 from config.client_address import request_address
 from config.forms.bounds import MAX_KIOSK_BODY, is_too_large, seconds_of_kiosk
-from config.forms.pages import draw, in_language, message_page, too_many_page
+from config.forms.pages import in_language, message_page, render_form_page, too_many_page
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.datatypes import exact_json
@@ -65,7 +65,9 @@ def _draw(
     request: HttpRequest, form: Form, key: str, reading: Reading, status: int = 200, *, is_sent: bool = False
 ) -> HttpResponse:
     address = reverse("form-kiosk", args=[key])
-    return draw(request, form, "forms/kiosk.html", reading, status, script=True, address=address, is_sent=is_sent)
+    return render_form_page(
+        request, form, "forms/kiosk.html", reading, status, script=True, address=address, is_sent=is_sent
+    )
 
 
 def _take_form(request: HttpRequest, form: Form, key: str) -> HttpResponse:

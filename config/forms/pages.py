@@ -154,10 +154,10 @@ def _draw(
 ) -> HttpResponse:
     """The page of the form. `hidden`: members that are sent again with it; those without a value are left out."""
     members = {name: value for name, value in hidden.items() if value}
-    return draw(request, form, "forms/page.html", reading, status, hidden=members)
+    return render_form_page(request, form, "forms/page.html", reading, status, hidden=members)
 
 
-def draw(
+def render_form_page(
     request: HttpRequest, form: Form, template: str, reading: Reading, status: int = 200, **context: Any
 ) -> HttpResponse:
     """A page with the form's fields, the values that were sent, and what is wrong with each."""

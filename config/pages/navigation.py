@@ -85,7 +85,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SITE_URL": None,  # there is no other site than these pages
     "SHOW_LANGUAGES": True,
-    "DASHBOARD_CALLBACK": "config.pages.dashboard.context",
+    "DASHBOARD_CALLBACK": "config.pages.dashboard.dashboard_context",
     "COMMAND": {"search_callback": "config.pages.command_palette.search_palette"},
     "STYLES": [
         lambda request: static("css/tokens.css"),

@@ -18,7 +18,7 @@ from people.datatypes.canonical import dump_json
 from people.models import ObjectChange, ObjectRecord
 from people.objects import links, record_sql
 from people.objects.matching import find_records, key_problems, lock_values
-from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused
+from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused_outcome
 from people.objects.schema import ObjectSchema, RecordField
 
 MAX_VALUES_BYTES = 65_536  # of all values of one record, as of one activity
@@ -96,7 +96,7 @@ class RecordBatch:
         return [outcome for outcome in self.outcomes if outcome is not None]
 
     def _refuse(self, index: int, *problems: Problem) -> None:
-        self.outcomes[index] = refused(*problems)
+        self.outcomes[index] = refused_outcome(*problems)
 
     def _parse(self, index: int) -> dict[str, Any] | None:
         """The row's canonical values, or None if it is refused."""

@@ -45,5 +45,5 @@ class RecordOutcome:
     problems: Sequence[Problem] = field(default=())
 
 
-def refused(*problems: Problem) -> RecordOutcome:
+def refused_outcome(*problems: Problem) -> RecordOutcome:
     return RecordOutcome(RecordStatus.REFUSED, None, None, problems)

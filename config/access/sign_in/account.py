@@ -176,7 +176,7 @@ def _end_sessions(request: HttpRequest, user: Any, *back: Any) -> HttpResponse:
     return redirect(*back)
 
 
-def theme(request: HttpRequest) -> dict[str, Any]:
+def admin_frame_context(request: HttpRequest) -> dict[str, Any]:
     """Context of the admin's frame for pages that allauth renders (a context processor).
 
     A request refused before its user is read, for example for its host, gets an error page without the frame.

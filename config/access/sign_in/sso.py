@@ -74,7 +74,7 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
         redirect_to_login(request, _("Single sign-on did not work. Please try again, or tell an administrator."))
 
 
-def display(user: Any) -> str:
+def account_display_name(user: Any) -> str:
     """The name of the account in a passkey's dialog."""
     return user.get_full_name() or user.get_username()
 

@@ -64,7 +64,7 @@ class Login(LoginView):
         )
 
 
-def address(request: HttpRequest) -> str:
+def client_network(request: HttpRequest) -> str:
     """Key of counted attempts; those of unknown origin (a socket without a trusted proxy) share one."""
     return throttling.network_of_request(request)
 

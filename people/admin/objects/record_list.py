@@ -57,7 +57,7 @@ def show_records(request: HttpRequest, type_id: int) -> HttpResponse | Streaming
         request,
         ObjectRecord,
         "people/objects/records.html",
-        object_type.shown.plural_name,
+        object_type.live_or_draft.plural_name,
         object_type=object_type,
         opts=ObjectType._meta,
         original=object_type,
