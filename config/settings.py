@@ -140,7 +140,7 @@ MIDDLEWARE = [
     "config.api.middleware.NativeApiMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
-    "config.access.sign_in.throttling.HashingMiddleware",
+    "config.access.throttling.HashingMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"

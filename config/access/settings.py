@@ -22,7 +22,7 @@ AXES_FAILURE_LIMIT = env.int("LOGIN_ATTEMPTS", 5)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCK_MINUTES", 15))
 # Wrong passwords and secrets from one address (of IPv6 one /64) in a minute, for any user
 LOGIN_FAILURES_PER_ADDRESS = env.int("LOGIN_FAILURES_PER_ADDRESS", 20)
-PASSWORD_HASHERS = ["config.access.sign_in.throttling.BoundedPBKDF2"]
+PASSWORD_HASHERS = ["config.access.throttling.BoundedPBKDF2"]
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "config.access.sign_in.views.client_network"
 AXES_LOCKOUT_CALLABLE = "config.access.sign_in.views.locked_out"
@@ -31,7 +31,7 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # further attempts do not
 AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True  # sessions show who is signed in
 
-SESSION_ENGINE = "config.access.sign_in.sessions"
+SESSION_ENGINE = "config.access.sessions"
 SESSION_COOKIE_AGE = env.int("SESSION_IDLE_MINUTES", 12 * 60) * 60
 SESSION_MAX_SECONDS = env.int("SESSION_MAX_HOURS", 7 * 24) * 3600
 

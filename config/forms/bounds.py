@@ -4,7 +4,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from config.access import call_limits
-from config.access.sign_in.throttling import network_of_request
+from config.access.throttling import network_of_request
 
 MAX_BODY = 64 * 1024  # of a form
 MAX_KIOSK_BODY = 256 * 1024  # of what waited in a kiosk

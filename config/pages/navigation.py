@@ -69,14 +69,6 @@ def is_reports_page(request: Any) -> bool:
     return request.path.startswith(str(reverse("reports"))) and not is_dashboards_page(request)
 
 
-def unread_notices(request: Any) -> str:
-    """Return the number of unread notices for the side bar; empty if there are none."""
-    from people.core import notifications  # settings import this module before apps are loaded
-
-    count = notifications.unread_notice_count(request.user) if request.user.is_authenticated else 0
-    return "99+" if count > 99 else str(count or "")
-
-
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": _("Custom Activities"),
     "SITE_HEADER": _("Custom Activities"),
@@ -126,7 +118,7 @@ UNFOLD: dict[str, Any] = {
                         "title": _("Notifications"),
                         "icon": "notifications",
                         "link": reverse_lazy("notices"),
-                        "badge": "config.pages.navigation.unread_notices",
+                        "badge": "config.pages.notifications.unread_notices",
                     },
                 ]
             },

@@ -4,9 +4,9 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
+from config.access import roles
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
-from config.access.users import roles
 from people.core.errors import NotAllowedError
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import effect_rights

@@ -25,9 +25,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from django.views.generic import RedirectView
 
+from config.access import resuming, sessions
 from config.access.clients import tokens
 from config.access.rights import CHANGE_USER
-from config.access.sign_in import mfa, resuming, sessions
+from config.access.sign_in import mfa
 from config.access.sign_in import views as sign_in_views
 from config.access.users import own_account
 from config.access.users.forms import AccountForm

@@ -16,8 +16,8 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.access.roles import ADMINISTRATOR, ROLES
 from config.access.users.addresses import is_address_taken
-from config.access.users.roles import ADMINISTRATOR, ROLES
 from config.client_address import request_address
 from people.core import audit
 

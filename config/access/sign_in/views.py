@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy
 from unfold.forms import AuthenticationForm
 
-from config.access.sign_in import sessions, throttling
+from config.access import sessions, throttling
 
 
 class SignInForm(AuthenticationForm):
