@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns.definitions import model as campaign_definition
 from smartlists.catalog import Catalogue
 from smartlists.lists.template_slots import LIST, TYPE, Json, Slot, Template, activity_filter, activity_of, occurred_at
 from smartlists.lists.templates import NO_TYPE

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns import sentences as campaign_sentences
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions import sentences as campaign_sentences
 from smartlists.campaigns.running import step_counts
 from smartlists.catalog import Catalogue
 from smartlists.models import SmartCampaign

@@ -9,7 +9,7 @@ from django.db import connection
 from people.core.db import value_sql
 from people.models import ObjectChange
 from people.objects import dates as record_dates
-from smartlists.campaigns.records.definition import ObjectTrigger
+from smartlists.campaigns.definitions.record_parts import ObjectTrigger
 from smartlists.campaigns.records.looks import Look
 from smartlists.evaluation.postgres import object_statements
 from smartlists.evaluation.postgres.conditions import Sql

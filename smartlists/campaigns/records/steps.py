@@ -15,8 +15,8 @@ from people.objects import records
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus
 from people.objects.schema import ObjectSchema, live_schema
 from smartlists.campaigns import token_values
-from smartlists.campaigns.records.definition import ChangeRecord, CreateRecord
-from smartlists.campaigns.running.step_results import ActionContext, Dones, EntryRow, StepResult
+from smartlists.campaigns.definitions.record_parts import ChangeRecord, CreateRecord
+from smartlists.campaigns.entries.step_results import ActionContext, Dones, EntryRow, StepResult
 from smartlists.models import ObjectWatch, StepOutcome
 
 Outcome = StepOutcome.Outcome

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns.definition import Choose, Step
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions.model import Choose, Step
 from smartlists.campaigns.triggers import definition_of_version
 from smartlists.models import SmartCampaign
 

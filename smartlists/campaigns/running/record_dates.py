@@ -20,10 +20,10 @@ from people.objects import change_log
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import notifications as campaign_notifications
 from smartlists.campaigns import triggers
+from smartlists.campaigns.definitions.record_parts import DATE
+from smartlists.campaigns.entries.insertion import Candidate, Listener
 from smartlists.campaigns.records.date_sql import DueRecords
-from smartlists.campaigns.records.definition import DATE
 from smartlists.campaigns.records.looks import Look, look_up_to
-from smartlists.campaigns.running.entries import Candidate, Listener
 from smartlists.campaigns.triggers import BATCH, Reason
 from smartlists.catalog import Catalogue
 from smartlists.evaluation.postgres.translation import TranslationContext

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from smartlists.campaigns import notifications as campaign_notifications
-from smartlists.campaigns.running.step_results import EntryRow
+from smartlists.campaigns.entries.step_results import EntryRow
 from smartlists.models import CampaignEntry, FailingStep, SmartCampaign
 
 Place = tuple[int, str]  # id of a version, path of a step in it
