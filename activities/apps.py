@@ -33,7 +33,7 @@ class ActivitiesConfig(AppConfig):
         people_list.register_activity_columns()
         people_column.register_consent_column()
         import_traces.register_log_traces()
-        # who somebody is comes before what they did
+        # identity comes before activities
         due_work.register_due_work(visitor_identity.process_identities)
         due_work.register_due_work(visitor_moving.move_due_rows)
         due_work.register_due_work(inbound_processing.process_calls)

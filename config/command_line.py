@@ -1,4 +1,4 @@
-"""The command line of `manage.py`: what stands in a command's way is said in a sentence, and its exit code is 1."""
+"""The command line of `manage.py`: errors of commands are one sentence, with exit code 1."""
 
 import sys
 from collections.abc import Sequence

@@ -8,7 +8,8 @@ from django.shortcuts import render
 from django.utils import translation
 from django.views import defaults
 
-from config.access.users import asking, rights
+from config.access.clients import offered_rights
+from config.access.users import asking
 from config.api import errors as api_errors
 from config.marketo.wire import middleware as marketo_middleware
 from config.marketo.wire import responses
@@ -65,7 +66,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
         holders = asking.users_with_right(right, user)
         context = {
             "right": right,
-            "what": rights.right_labels([right]).get(right, ""),
+            "what": offered_rights.right_labels([right]).get(right, ""),
             "path": request.path,
             "key": asking.help_key(user, right, request.path[: asking.MAX_PATH]),
             "holders": asking.names_in_words(holders),

@@ -140,7 +140,7 @@ MIDDLEWARE = [
     "config.api.middleware.NativeApiMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
-    "config.access.sign_in.throttling.HashingMiddleware",
+    "config.access.throttling.HashingMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -157,7 +157,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "config.access.sign_in.account.theme",
+                "config.access.sign_in.account.admin_frame_context",
             ]
         },
     }
@@ -261,7 +261,7 @@ REQUIRE_SECOND_APPROVER = env.bool("REQUIRE_SECOND_APPROVER", False)
 # Days that activities of unknown visitors wait (at least 31), and that the ids of messages are known
 VISITOR_WAITING_DAYS = env.int("VISITOR_WAITING_DAYS", 90)
 INBOUND_DAYS = env.int("INBOUND_DAYS", 30)  # for which calls of webhooks are kept
-INBOX_DAYS = env.int("INBOX_DAYS", 30)  # for which events wait for somebody to define a type
+INBOX_DAYS = env.int("INBOX_DAYS", 30)  # for which events wait for the definition of a type
 MESSAGE_ID_DAYS = env.int("MESSAGE_ID_DAYS", 90)
 
 # Forms: submissions of one address and of one form in a minute, and days after which spam is deleted

@@ -11,7 +11,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from config.access.sign_in import mfa, sessions
+from config.access import sessions
+from config.access.sign_in import mfa
 from config.api import errors as api_errors
 from config.observability import logging as log_formats
 from people.core import installation

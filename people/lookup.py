@@ -17,8 +17,8 @@ BUCKETS = 1024  # of locks: a large batch cannot fill the server's lock table
 def value_locks(names: Iterable[tuple[str, str]]) -> set[int]:
     """The keys of the locks of values of fields: (API name of the field, `key_of` the value).
 
-    Whoever gives a person a value of a unique field or an e-mail address, and whoever waits for somebody with it, holds
-    its lock.
+    A writer of a unique field's value or an e-mail address holds its lock, and so does the writer of a record that
+    waits for a person with it.
     """
     numbers = {locks.lock_number(field, key) % BUCKETS for field, key in names}
     return {locks.lock_key(locks.LockSpace.LOOKUP, number) for number in numbers}

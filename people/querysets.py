@@ -80,12 +80,12 @@ class PersonFieldQuerySet(models.QuerySet[M]):
     def custom(self) -> Self:
         return self.filter(is_standard=False)
 
-    def shown(self) -> Self:
+    def visible(self) -> Self:
         return self.filter(is_hidden=False)
 
 
 class StaticListQuerySet(models.QuerySet[M]):
-    def shown(self) -> Self:
+    def unarchived(self) -> Self:
         """Lists that are not archived."""
         return self.filter(is_archived=False)
 

@@ -125,7 +125,7 @@ class TypeForms:
         self.fields = FieldFormSet(data, initial=secondary, prefix="fields")
 
     @classmethod
-    def again(cls, data: Any, more_rows: int = 0) -> "TypeForms":
+    def from_posted(cls, data: Any, more_rows: int = 0) -> "TypeForms":
         """Unbound forms with the posted values, not validated, and `more_rows` empty rows added."""
         forms, posted = cls(), cls(data)
         forms.names.initial = {name: posted.names[name].value() for name in posted.names.fields}

@@ -1,4 +1,4 @@
-"""The inbox: names that came in and that nobody has defined, and the page of one with what can be done about it."""
+"""The inbox: received names without a definition, and the page of one name with its actions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -88,7 +88,7 @@ class SightingAdmin(PagesAdmin):
             sighting=sighting,
             badge=self.badge(sighting),
             is_event=is_event,
-            shapes=waiting.shapes(sighting) if may_see else [],
+            shapes=waiting.waiting_shapes(sighting) if may_see else [],
             events=_shown_events(sighting) if may_see and is_event else [],
             similar=proposals.similar_types(sighting) if is_event and sighting.state == Sighting.State.NEW else [],
             type_for=type_for,

@@ -41,11 +41,11 @@ class SourcePages(PagesAdmin):
         ]
 
     def connect_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Lines that send a first event; the secret key is known to nobody any more, so its place is marked."""
+        """Lines that send a first event; the secret key is not kept, so a placeholder stands for it."""
         source = self.find_source(request, pk)
         if source.is_browser:
             raise Http404
-        lines = connections.connections()
+        lines = connections.connection_examples()
         return self.source_tab(request, source, "connect", lines=lines, placeholder=connections.KEY_PLACEHOLDER)
 
     def live_page(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -280,7 +280,7 @@ class EventSourceAdmin(WebsitePages):
     def _show_key(self, request: HttpRequest, issued: IssuedKey) -> HttpResponse:
         source = issued.key.source
         details = {name: value for name, value in describe_key(issued).items() if value and name not in ("id", "kind")}
-        lines = () if source.is_browser else connections.connections(issued.write_key)
+        lines = () if source.is_browser else connections.connection_examples(issued.write_key)
         title = _("Key of %(name)s") % {"name": source.name}
         response = self.page(request, "source_key", title, eventsource=source, details=details, lines=lines)
         response["Cache-Control"] = "no-store"

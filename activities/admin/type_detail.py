@@ -57,7 +57,7 @@ def show_type_tab(request: HttpRequest, activity_type: ActivityType, tab: str, *
         f"type_{tab}",
         str(activity_type),
         activity_type=activity_type,
-        version=activity_type.shown,
+        version=activity_type.live_or_draft,
         tabs=tabs_of(
             activity_type, [tab_of_type for tab_of_type in TABS if _has_tab(request, activity_type, tab_of_type[0])]
         ),

@@ -51,13 +51,13 @@ def add_type(request: HttpRequest) -> HttpResponse:
     if action == "save":
         return _create(request, TypeForms(data))
     if action == "more":
-        return _page(request, step, TypeForms.again(data, MORE_ROWS))
+        return _page(request, step, TypeForms.from_posted(data, MORE_ROWS))
     target_step = min(parse_number(action) or step, LAST)
     if target_step > step:
         forms = TypeForms(data)
         if not _is_step_valid(forms, step):
             return _page(request, step, forms)
-    return _page(request, target_step, TypeForms.again(data))
+    return _page(request, target_step, TypeForms.from_posted(data))
 
 
 def propose_type_names(request: HttpRequest) -> HttpResponse:
@@ -86,7 +86,7 @@ def _begin(request: HttpRequest) -> TypeForms:
         return TypeForms()
     activity_type = find_type(request, like)
     name = _("%(name)s copy") % {"name": activity_type}
-    return TypeForms(version=activity_type.shown, names={"name": name, **asdict(_proposal(name))})
+    return TypeForms(version=activity_type.live_or_draft, names={"name": name, **asdict(_proposal(name))})
 
 
 def _of_template(template: TypeTemplate) -> TypeForms:
@@ -109,7 +109,7 @@ def _sighting(request: HttpRequest, text: str | None) -> Sighting | None:
 
 def _of_sighting(sighting: Sighting) -> TypeForms:
     """Forms filled from the events that wait under a name."""
-    proposal = proposals.propose_type(sighting.name, waiting.shapes(sighting))
+    proposal = proposals.propose_type(sighting.name, waiting.waiting_shapes(sighting))
     forms = TypeForms(names=asdict(_proposal(proposal.name)) | {"name": proposal.name})
     rows = [
         {name: getattr(field, name) for name in ("name", "api_name", "data_type", "path")} for field in proposal.fields
@@ -121,7 +121,7 @@ def _of_sighting(sighting: Sighting) -> TypeForms:
 
 def _left_out(sighting: Sighting) -> tuple[str, ...]:
     """The properties of the waiting events for which no field is proposed."""
-    return proposals.propose_type(sighting.name, waiting.shapes(sighting)).left_out
+    return proposals.propose_type(sighting.name, waiting.waiting_shapes(sighting)).left_out
 
 
 def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:

@@ -63,7 +63,7 @@ class VisitorAdmin(PagesAdmin):
         return moment(visitor.last_at)
 
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """One visitor: who it was found to be, and its newest rows with what became of each."""
+        """One visitor: its owner, and its newest rows with the result of each."""
         require_rights(request, ownership.VIEW)
         visitor = get_object_or_404(
             devices.with_associations(Visitor.objects.select_related("first_source")), pk=min(pk, MAX_BIG_ID)
@@ -120,7 +120,9 @@ def _associate(request: HttpRequest, visitor: Visitor) -> None:
     if not person_id:
         expected = _("expected the id of an existing person")
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, expected, ("person",), "", typed[:80]))
-    ownership.associate(visitor.pk, person_id, Association.Evidence.SERVER, request_source(request), by=request.user)
+    ownership.associate_visitor(
+        visitor.pk, person_id, Association.Evidence.SERVER, request_source(request), by=request.user
+    )
 
 
 def _described(rows: Any) -> list[tuple[VisitorActivity, Any]]:

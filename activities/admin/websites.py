@@ -143,7 +143,7 @@ class WebsitePages(SourcePages):
             sent = site_forms.sent_blocks(request.POST)
             done = _("Saved. Pages read it within five minutes.")
             saved = self.try_verb(
-                request, lambda: save_site_forms(website, site_forms.entries(sent), request.user), done
+                request, lambda: save_site_forms(website, site_forms.form_specs(sent), request.user), done
             )
             if saved is not None:
                 return redirect(f"{PAGE}_forms", pk)

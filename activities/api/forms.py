@@ -292,7 +292,7 @@ class FormSubmissionViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=NewSubmissionSerializer, responses={201: FormSubmissionSerializer})
     def create(self, request: Any, form: int) -> Response:
-        """Submit a form for somebody: the person is created or changed, and Fill Out Form recorded."""
+        """Submit a form for a person: the person is created or changed, and Fill Out Form recorded."""
         body = self.validated_body(NewSubmissionSerializer)
         rows = Form.objects.select_related("consent", "website")
         web_form = get_object_or_404(rows, pk=min(form, MAX_BIG_ID))

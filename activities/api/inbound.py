@@ -346,7 +346,7 @@ class InboundMappingViewSet(RevisedMixin, ListMixin, RetrieveMixin):
     @extend_schema(request=TurnOnInputSerializer, responses=InboundMappingSerializer)
     @action(["POST"], detail=True, url_path="turn-on")
     def turn_on(self, request: Any, webhook: int, pk: int) -> Response:
-        """Have calls that come from now on become activities by this mapping; 409 if it changed since the trial."""
+        """Activate this mapping: later calls become activities; 409 if it changed since the trial."""
         mapping = self.get_object()
         revision = self.validated_body(TurnOnInputSerializer)["revision"]
         return self.response_for(editing.turn_on_mapping(mapping, request.user, expected_revision=revision))

@@ -1,4 +1,4 @@
-"""The inbox in the native API: names that nobody has defined, decisions about them, and replays."""
+"""The inbox in the native API: names without a definition, decisions about them, and replays."""
 
 from typing import Any
 
@@ -102,7 +102,7 @@ class SightingDetailSerializer(SightingSerializer):
 
     @extend_schema_field(ShapeSerializer(many=True))
     def get_shapes(self, sighting: Sighting) -> Any:
-        return ShapeSerializer(waiting.shapes(sighting), many=True).data
+        return ShapeSerializer(waiting.waiting_shapes(sighting), many=True).data
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_left_out(self, sighting: Sighting) -> Any:
@@ -147,7 +147,7 @@ class ForgottenNameSerializer(StrictSerializer):
 
 
 class InboxViewSet(ListMixin, RetrieveMixin):
-    """Names of events, properties and traits that came in and that nobody has defined."""
+    """Names of events, properties and traits that were received and have no definition."""
 
     queryset = Sighting.objects.filter(HAS_COME).select_related("activity_type")
     serializer_class = SightingSerializer
@@ -171,7 +171,7 @@ class InboxViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=MapInputSerializer, responses=SightingSerializer)
     @action(["POST"], detail=True)
     def map(self, request: Any, pk: int) -> Response:
-        """Have events of this name become activities of a type, once it is approved."""
+        """Map events of this name to an activity type, once it is approved."""
         sighting, body = self.get_object(), self.validated_body(MapInputSerializer)
         activity_type = ActivityType.objects.existing().filter(api_name=body["activity_type"]).first()
         if activity_type is None:
@@ -194,7 +194,7 @@ class InboxViewSet(ListMixin, RetrieveMixin):
     def replay(self, request: Any, pk: int) -> Response:
         """Record the events that waited, each once, at their original times; no campaign starts.
 
-        200 with the result where at most 1,000 events waited; else 202, and a job goes on: `GET` is its state. While
+        200 with the result where at most 1,000 events waited; else 202, and a job continues: `GET` is its state. While
         one is in progress that one is returned.
         """
         started = replay.start_replay(self.get_object(), request.user)

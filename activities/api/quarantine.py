@@ -133,7 +133,7 @@ class ChangedSerializer(StrictSerializer):
 
 
 class QuarantineViewSet(ListMixin, RetrieveMixin):
-    """Rejected activities, kept for a limited time to be corrected and retried: the caller's own, or everybody's."""
+    """Rejected activities, kept for a limited time to be corrected and retried: the caller's own, or those of all."""
 
     queryset = RefusedActivity.objects.select_related("activity_type")
     serializer_class = RefusedActivitySerializer

@@ -260,7 +260,7 @@ class EventSourceViewSet(RevisedMixin, ListMixin, RetrieveMixin):
     @extend_schema(request=None, responses=EventSourceSerializer)
     @action(["POST"], detail=True, url_path="identify-people")
     def identify_people(self, request: Any, pk: int) -> Response:
-        """Have user ids of a program identify people, by the unique person field “userId”, made where it is missing."""
+        """Identify people by a program's user ids, in the unique person field “userId”, created where it is missing."""
         source = self.get_object()
         refuse_unconfirmed_session(request._request)
         source_editing.identify_people(source, request.user)

@@ -100,11 +100,11 @@ class VisitorViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=AssociateInputSerializer, responses=VisitorSerializer)
     @action(["POST"], detail=True)
     def associate(self, request: Any, pk: int) -> Response:
-        """Have a visitor belong to a person from now on; what the first owner's browser did before is theirs, too."""
+        """Assign a visitor to a person from now on; what the first owner's browser did before is theirs, too."""
         self.require(VIEW_PERSON)  # the answer says whether there is such a person
         visitor = self.get_object()
         person_id = self.validated_body(AssociateInputSerializer)["person"]
-        ownership.associate(visitor.pk, person_id, Association.Evidence.SERVER, self.source, by=request.user)
+        ownership.associate_visitor(visitor.pk, person_id, Association.Evidence.SERVER, self.source, by=request.user)
         return self._changed(request, visitor)
 
     @extend_schema(request=UndoInputSerializer, responses=VisitorSerializer)

@@ -23,9 +23,10 @@ _CHANGED = f"""a.activity_type_id = {CHANGE_DATA_VALUE} and a.primary_value = '{
 def follow_consents(recorded: Iterable[tuple[int, Any]], source: Source) -> None:
     """Subscribe and unsubscribe the people of recorded consents (person id, purpose) by their current state.
 
-    History subscribes nobody, and deletes no objection. Neither does a consent from before an unsubscription without a
-    recorded withdrawal, as with versions that recorded none. Runs in the transaction that recorded the consents, which
-    holds the locks of recorders; of people it takes row locks only, no lock of a look-up value.
+    History subscribes no person, and deletes no objection. The same holds for a consent from before an
+    unsubscription without a recorded withdrawal, as with versions that recorded none. Runs in the transaction that
+    recorded the consents, which holds the locks of recorders; of people it takes row locks only, no lock of a
+    look-up value.
     """
     if source.is_consent:
         return
@@ -50,7 +51,7 @@ def keep_withdrawals(person_ids: Collection[int], source: Source) -> None:
 def follow_removal(removed: Mapping[int, datetime], source: Source) -> None:
     """Unsubscribe the people subscribed by consents that were removed from the log, unless another consent counts now.
 
-    `removed`: person id → the time at which the first of them was recorded. A removal subscribes nobody.
+    `removed`: person id → the time at which the first of them was recorded. A removal subscribes no person.
     """
     states = consent_state(removed, EMAIL)
     keep_withdrawals(removed, source)

@@ -14,7 +14,7 @@ from people.rights import CHANGE_PERSON
 def opt_in_problem(purpose: Any, source: Source) -> Problem | None:
     """The reason why the source may not record that consent was given for the purpose; None if it may.
 
-    Other purposes change nothing of a person, and history subscribes nobody. Opting out is open to every channel.
+    Other purposes change nothing of a person, and history subscribes no person. Opting out is open to every channel.
     """
     if source.may_opt_in or source.is_backfill or text_key(str(purpose or "").strip()) != EMAIL:
         return None

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities.forms.effects import ATTEND_EVENT, attend_event, attendance
+from activities.forms.effects import ATTEND_EVENT, attend_event, attendance_of_person
 from activities.models import Form, FormSubmission
 from activities.recording import recorder
 from activities.recording.rows import RecordStatus
@@ -56,5 +56,5 @@ def check_in(form: Form, person_id: int, source: Source, by: Any) -> CheckIn:
 
 def checked_in_at(form: Form, person_id: int) -> datetime | None:
     """When the person came to the event, by check-in or kiosk; None if they did not."""
-    activity = attendance(form, person_id)
+    activity = attendance_of_person(form, person_id)
     return None if activity is None else activity.occurred_at

@@ -1,7 +1,7 @@
 """Codes by which people are checked in: a person's, which the team gives away, and one of each submission of a form.
 
 A submission's code says nothing of who sent it, and is the same kind of text for people who are known, new or refused:
-anybody can send anybody's address. It stands for what was sent, which the team sees when the code is scanned. It
+any visitor can send any person's address. It stands for what was sent, which the team sees when the code is scanned. It
 follows from the submission's id and SECRET_KEY; only its hash is stored.
 """
 
@@ -24,12 +24,12 @@ MAX_TOKEN = 200
 
 
 def person_token(form: Form, person_id: int) -> str:
-    """The code of a person for a form's event, for the team to give to them; nobody can make one up."""
+    """The code of a person for a form's event, for the team to give to them; it cannot be made up."""
     return _SIGNER.sign(f"{form.pk}-{person_id}")
 
 
 def person_of_token(form: Form, token: str) -> int | None:
-    """The person of a person's code, the winner after a merge; None for a code of another form, or of nobody."""
+    """The person of a person's code, the winner after a merge; None for a code of another form, or without a person."""
     try:
         form_id, _separator, person_id = _SIGNER.unsign(token[:MAX_TOKEN]).partition("-")
     except signing.BadSignature:

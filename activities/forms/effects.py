@@ -1,7 +1,7 @@
 """What follows from a submission: the person, their browser, the activities, the consent, and a notice to the team.
 
-Anybody can type anybody's address into a form. So it fills in what is blank of somebody known, or replaces values of
-its own fields where the team chose that; it opts nobody in who has objected; and it creates so many people an hour.
+Any visitor can type any address into a form. So it fills in blank values of known people, or replaces values of
+its own fields where the team chose that; it opts in no person who has objected; and it creates so many people an hour.
 """
 
 from collections.abc import Mapping
@@ -79,7 +79,7 @@ def _record(submission: FormSubmission, source: Source, visitor_id: int | None, 
     if visitor is not None and _associate(visitor, submission, source):
         submission.visitor_id = visitor.pk
     rows = [_fill_out_form(submission)]
-    if submission.way == Way.KIOSK and attendance(submission.form, person_id) is None:
+    if submission.way == Way.KIOSK and attendance_of_person(submission.form, person_id) is None:
         rows.append(attend_event(submission.form, person_id, submission.occurred_at, "Kiosk"))
     if consent := _consent(submission):
         rows.append(consent)
@@ -92,7 +92,7 @@ def _record(submission: FormSubmission, source: Source, visitor_id: int | None, 
 
 
 def _has_attended(row: NewActivity, outcome: RecordOutcome) -> bool:
-    """True for Attend Event of somebody who came before, at the kiosk or by check-in: it stays as it is."""
+    """True for Attend Event of a person who attended already, by kiosk or check-in: it stays as it is."""
     is_reused = all(problem.code == Code.EXTERNAL_ID_REUSED for problem in outcome.problems)
     return row.activity_type == ATTEND_EVENT and is_reused
 
@@ -179,7 +179,7 @@ def _associate(visitor: Visitor, submission: FormSubmission, source: Source) -> 
     assert submission.person_id is not None
     try:
         with transaction.atomic():
-            ownership.associate(
+            ownership.associate_visitor(
                 visitor.pk,
                 submission.person_id,
                 Evidence.SERVER if submission.way == Way.API else Evidence.FORM,
@@ -225,8 +225,8 @@ def attendance_key(form: Form) -> str:
     return f"form:{form.pk}:event:{blake2b(what.encode(), digest_size=16).hexdigest()}"
 
 
-def attendance(form: Form, person_id: int) -> Activity | None:
-    """The Attend Event of somebody who came, by check-in or kiosk; None of those who did not."""
+def attendance_of_person(form: Form, person_id: int) -> Activity | None:
+    """The Attend Event of a person checked in or at the kiosk; None without attendance."""
     keys = ActivityKey.objects.filter(person_id=person_id, activity_type_id=ATTEND_EVENT)
     ids = keys.filter(external_id=attendance_key(form)).values_list("activity_id", flat=True)
     mine = Activity.objects.filter(person_id=person_id)
@@ -250,7 +250,7 @@ def _former_attendance(form: Form, person_id: int) -> Activity | None:
 
 
 def _consent(submission: FormSubmission) -> NewActivity | None:
-    """The consent that was given, unless the person has withdrawn it: anybody may have typed in their address."""
+    """The consent in the submission, unless the person has withdrawn it: any visitor may have typed in the address."""
     agreed = submission.consent
     if agreed is None or submission.person_id is None:
         return None
@@ -268,7 +268,7 @@ def _consent(submission: FormSubmission) -> NewActivity | None:
 
 
 def may_opt_in(person_id: int, purpose: str) -> bool:
-    """True where a form that anybody can send may record a consent: it was never withdrawn since it was last given."""
+    """True where a public form may record a consent: it was never withdrawn since it was last given."""
     consent = consent_state([person_id], purpose).get(person_id)
     if consent is not None and not consent.is_given:
         return False

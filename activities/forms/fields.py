@@ -11,7 +11,7 @@ from people.persons.merge import OPT_OUTS
 EMAIL = "email"
 MAX_FIELDS = 40
 MAX_VALUE = 2_000  # characters of a value
-# what a stranger must not set: whether somebody is written to follows from consent, and bounces set the rest
+# what a stranger must not set: whether a person is written to follows from consent, and bounces set the rest
 NEVER = OPT_OUTS | {"unsubscribed_reason", "do_not_call_reason", "email_invalid", "email_invalid_cause"}
 _INPUTS = {
     "email": "email",

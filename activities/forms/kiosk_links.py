@@ -1,6 +1,6 @@
 """The secret in the address of a form's kiosk: found by its hash, shown again from what is sealed.
 
-Whoever reads the database cannot use a kiosk. A link in `kiosk_key` was written by the version before this one while
+A reader of the database cannot use a kiosk. A link in `kiosk_key` was written by the version before this one while
 both ran, and is the present one; it is replaced when it is met.
 """
 

@@ -44,7 +44,7 @@ def _undo_merge(merging: Merging, kept: Mapping[str, Sequence[int]] | None) -> N
 
 
 def _erase(erasing: Erasing) -> None:
-    """Delete the submissions of these people, and those of nobody that name them: spam, and what waits.
+    """Delete the submissions of these people, and those without a person that name them: spam, and what waits.
 
     They are named by what was typed, or by an address of a page, where texts are percent-encoded.
     """

@@ -1,4 +1,4 @@
-"""Reads what somebody sent with a form: values by the fields of the form, and the text that they agreed to."""
+"""Reads what a visitor sent with a form: values by the fields of the form, and the text that they agreed to."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +16,10 @@ from people.core.errors import Problem, bad_value
 from people.core.messages import sentence as _
 from people.datatypes.parsing import BadValueError, is_blank
 
-HONEYPOT = "homepage_2"  # shown to nobody: only programs fill it in
+HONEYPOT = "homepage_2"  # shown to no visitor: only programs fill it in
 CONSENT = "_consent"  # the version of the consent text that was agreed to
 MAX_LINKS = 2  # in all values together, besides fields that are links; more are spam
-# how long after a change a text is still what somebody may have read: pages stay open, kiosks until their next visitor
+# how long after a change a text is still what a visitor may have read: pages stay open, kiosks until their next visitor
 SHOWN_FOR = timedelta(hours=24)
 _LINKS = ("http://", "https://", "[url")
 

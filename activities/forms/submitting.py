@@ -32,7 +32,7 @@ from people.rights import ADD_PERSON, CHANGE_PERSON
 State = FormSubmission.State
 Way = FormSubmission.Way
 RECORD = RECORD_ACTIVITY
-# of programs that submit for somebody: whatever a submission does
+# of programs that submit for a person: whatever a submission does
 SUBMIT_RIGHTS = (RECORD, ADD_PERSON, CHANGE_PERSON)
 REPEATED_WITHIN = timedelta(minutes=10)  # the same content again, without an id, is a double click or a reload
 INVALID = "invalid_values"
@@ -71,7 +71,7 @@ def submit_form(
     Without a message id the same content counts once within ten minutes. Spam is stored and not recorded; neither is
     what cannot be decided (two people with the address, too many new people), which waits for the team.
     Raises `RejectedError`: `wrong_state` for an archived form, the problems of the reading except at a kiosk, where
-    nobody is there any more to correct them, and `external_id_reused` for a message id with other content.
+    the visitor has left and cannot correct them, and `external_id_reused` for a message id with other content.
     """
     if form.is_archived:
         raise RejectedError(Problem(Code.WRONG_STATE, _("This form is closed.")))
@@ -98,7 +98,7 @@ def submit_form(
 
 
 def content_digest(reading: Reading) -> bytes:
-    """The digest of what somebody typed and agreed to, independent of how and when it was sent."""
+    """The digest of what a visitor typed and agreed to, independent of how and when it was sent."""
     content = {"values": reading.values, "consent": reading.consent.version if reading.consent else None}
     return blake2b(exact_json.dump_exact_json(content, str, orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
@@ -165,7 +165,7 @@ def _page_values(sender: Sender) -> dict[str, Any]:
 def _record(submission: FormSubmission, sender: Sender) -> FormSubmission:
     if submission.state == State.RECORDED:
         source = form_source(submission.form, sender.user_id)
-        # a kiosk's browser is nobody's: its cookie would make all guests one visitor
+        # a kiosk's browser belongs to no person: its cookie would make all guests one visitor
         is_kiosk = sender.way is Way.KIOSK
         visitor_id = None if is_kiosk else sender.visitor_id or effects.find_visitor(submission.form, sender.token)
         effects.record_submission(submission, source, visitor_id=visitor_id, is_trusted=sender.way in TRUSTED)

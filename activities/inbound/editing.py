@@ -279,7 +279,7 @@ def mappings_filling(fields: Sequence[ApprovedField]) -> Sequence[InboundMapping
 
 
 def _hold_type(activity_type: ActivityType | None) -> ActivityType | None:
-    """The type as it is until the transaction ends: nobody approves the removal of a field meanwhile."""
+    """The type, locked until the transaction ends: no removal of a field is approved meanwhile."""
     if activity_type is None:
         return None
     locks.acquire_shared([locks.lock_key(locks.LockSpace.TYPE, activity_type.pk)])

@@ -50,7 +50,7 @@ def _count(person_ids: Sequence[int]) -> int:
 
 
 def _export(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-    """Calls that are about these people and nobody else: others have data of several people."""
+    """Calls that are about these people alone: others have data of several people."""
     own = _row_keys(person_ids)
     rows = InboundCall.objects.filter(person_ids__contained_by=list(person_ids))
     rows = rows.filter(~Q(person_ids=[]) | Q(row_key__in=[*own]))

@@ -18,7 +18,7 @@ MAX_WORDS_SHOWN = 20
 def propose_definition(
     leaves: Sequence[Leaf], version: ActivityVersion | None, recipe_name: str, definition: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The definition with what it lacks and what can be told from the values of calls; nothing is replaced."""
+    """The definition with what it lacks and what the values of calls show; nothing is replaced."""
     proposed = {name: value for name, value in definition.items() if value}
     person = dict(proposed.get("person") or {"field": "email", "create": False})
     if not {"path", "constant"} & person.keys() and (email := _email(leaves)):

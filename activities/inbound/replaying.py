@@ -49,7 +49,7 @@ def start_replay(source: EventSource, by: Any, *, backfill: bool = True) -> Inbo
     require_permission(by, CHANGE)
     require_permission(by, RECORD)
     waiting = source.inbound_calls.filter(state__in=WAITING).aggregate(number=Count("pk"), last=Max("pk"))
-    # one of two that start at the same time; calls still come in, whose rows refer to the source
+    # one of two that start at the same time; calls are still received, whose rows refer to the source
     EventSource.objects.select_for_update(of=("self",), no_key=True).get(pk=source.pk)
     under_way = InboundReplay.objects.filter(source=source, state=InboundReplay.State.RUNNING).first()
     if under_way is not None:

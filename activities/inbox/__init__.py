@@ -1,1 +1,1 @@
-"""The inbox: events, properties and traits that come in and that nobody has defined."""
+"""The inbox: events, properties and traits that are received and have no definition."""

@@ -1,6 +1,6 @@
-"""Counts of undefined events by name and day (UTC), and of those with each property: nobody's values, and no names.
+"""Counts of undefined events by name and day (UTC), and of those with each property: neither values nor names.
 
-A property stands there as a digest of its name: anything may be in a name, also somebody's address.
+A property stands there as a digest of its name: anything may be in a name, also a person's address.
 """
 
 from collections import Counter

@@ -49,7 +49,7 @@ def map_to_type(
         raise RejectedError(Problem(Code.WRONG_KIND, _("Only a name of events can become an activity type.")))
     if activity_type.is_standard:
         raise RejectedError(Problem(Code.STANDARD_TYPE, _("Choose one of your own types."), ("activity_type",)))
-    shown = activity_type.shown
+    shown = activity_type.live_or_draft
     names = {field.api_name for field in shown.fields.all()} if shown else set()
     for path, api_name in (fields or {}).items():
         if api_name not in names:
@@ -69,7 +69,7 @@ def add_to_draft(sighting: Sighting, by: Any) -> ActivityType:
     locked = _lock(sighting, by)
     if locked.kind != Kind.PROPERTY or locked.activity_type is None:
         raise RejectedError(Problem(Code.WRONG_KIND, _("Only a property of a type can become one of its fields.")))
-    field = proposals.propose_field(locked.name, next(iter(waiting.shapes(locked)), None))
+    field = proposals.propose_field(locked.name, next(iter(waiting.waiting_shapes(locked)), None))
     spec = ActivityFieldSpec(field.api_name, field.name, field.data_type)
     drafts.add_draft_fields(locked.activity_type, [spec], by)
     locked.state = State.MAPPED

@@ -1,4 +1,4 @@
-"""From an event's name and properties to the values of a type: for what comes in and for what waited alike."""
+"""From an event's name and properties to the values of a type: for new and waiting events alike."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from django.db.models import QuerySet
 
-from activities.inbox.names import flatten, name_key
+from activities.inbox.names import flatten_properties, name_key
 from activities.models import ActivityType, Sighting
 from activities.recording.schema import CheckedValues, Schema
 from people.datatypes.canonical import plain_decimal
@@ -53,7 +53,7 @@ def by_unique_key(named: Iterable[tuple[str, T]]) -> dict[str, T]:
 
 
 def choose_type(key: str, decision: Decision, by_key: Mapping[str, T], by_id: Mapping[int, T]) -> T | None:
-    """The type that takes events of a name, for what comes in and for what waited: the one that was decided, else the
+    """The type that takes events of a name, for new and waiting events: the one of the decision, else the
     only one whose name compares alike; none for a name that is ignored or blocked."""
     if decision.state == State.MAPPED:
         return None if decision.type_id is None else by_id.get(decision.type_id)
@@ -76,7 +76,7 @@ def map_values(schema: Schema, name: str, properties: Mapping[str, Any], fields:
     same without case, blanks and punctuation; the primary field else takes what was sent as the primary value. Of
     several properties for one field the first by this order is taken.
     """
-    flat = flatten(properties)
+    flat = flatten_properties(properties)
     targets = _fields_of(schema)
     taken: dict[str, str] = {}
     for path, api_name in fields.items():

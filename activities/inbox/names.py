@@ -48,7 +48,7 @@ def shown_name(name: str) -> str:
     return " ".join(word[:1].upper() + word[1:] for word in words)[:MAX_NAME] or cleaned
 
 
-def flatten(properties: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_properties(properties: Mapping[str, Any]) -> dict[str, Any]:
     """The values by path: members of nested objects are joined with "_", lists are JSON text; null is left out.
 
     A member that stands there by its whole name wins over a nested one with the same path. Paths are clipped at 255

@@ -2,7 +2,7 @@
 
 An event that came under an association is that owner's until the association is undone. Else it is the first standing
 owner's, as all that waited when the first association began. What came later, as from a visitor that several people
-share, belongs to nobody.
+share, belongs to no person.
 """
 
 STANDING = "(select s.id from association s where s.id = w.association_id and s.undone_at is null)"

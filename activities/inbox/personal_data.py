@@ -22,10 +22,10 @@ from people.core.personal_data import Erasing, PersonalData
 BATCH = 10_000
 EXPORTED_AT_ONCE = 1_000
 NAMES_AT_ONCE = 100  # rows locked together
-FORGOTTEN_AFTER = timedelta(days=90)  # names that nobody decided about and that are not sent any more
+FORGOTTEN_AFTER = timedelta(days=90)  # names without a decision that are not sent any more
 Gone = Mapping[int, tuple[int, int]]  # numbers and sizes of events that left the inbox, by sighting
 
-# of an event of a browser that several people share, and of nobody in particular, all of them are told
+# an event of a shared browser without a person is shown to all owners of the browser
 _OWN = f"""from waiting_event w where w.visitor_id = any(%(visitors)s) and (
     {OWNER} is null or exists (select 1 from association s where s.id = {OWNER} and s.person_id = any(%(ids)s)))"""
 _ERASED = f"""delete from waiting_event w where w.visitor_id = any(%(visitors)s) and (
@@ -81,7 +81,7 @@ def _visitors_of(person_ids: Sequence[int]) -> list[int]:
 
 
 def _delete(statement: str, values: Mapping[str, Any]) -> Gone:
-    """Delete events by a statement, and return what is gone. The rows of their names are not touched."""
+    """Delete events by a statement, and return the deleted ones. The rows of their names are not touched."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""with gone as ({statement} returning sighting_id, length(raw) as size)
@@ -170,7 +170,7 @@ def _export_events(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
 
 
 def forget_old_events() -> int:
-    """Delete events and samples that waited for INBOX_DAYS, and names that nobody sends any more; count again what
+    """Delete events and samples that waited for INBOX_DAYS, and names that are not sent any more; count again what
     waits. Returns the number of events."""
     before, number = timezone.now() - timedelta(days=settings.INBOX_DAYS), 0
     while gone := _forget_events(before):

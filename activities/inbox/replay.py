@@ -1,7 +1,7 @@
 """Replays events that waited for a type: at their original times, each once, as history that starts nothing.
 
 An event becomes a row of its visitor in the same transaction in which it leaves the inbox, and enters the log as every
-such row does, once the visitor is somebody's. What the type does not take stays, with the reason.
+such row does, once the visitor has an owner. What the type does not take stays, with the reason.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,7 +58,7 @@ def left_out(sighting: Sighting, activity_type: ActivityType) -> Sequence[str]:
 def _start(sighting: Sighting, by: Any) -> InboxReplay:
     """The replay of what waits now; one that is in progress as it is."""
     activity_type = _type_of(sighting)
-    # one of two that start at the same time; events still come in, whose rows refer to the name
+    # one of two that start at the same time; events are still received, whose rows refer to the name
     locked = Sighting.objects.select_for_update(of=("self",), no_key=True).get(pk=sighting.pk)
     under_way = locked.replays.filter(state=InboxReplay.State.RUNNING).first()
     if under_way is not None:
@@ -227,7 +227,7 @@ class _Owner:
     association_id: int | None
 
     def is_kept(self, state: str | None) -> bool:
-        """False where the visitor is gone or was erased, unless the event came under somebody who was not."""
+        """False where the visitor was deleted or erased, unless the event's own person was not."""
         return state is not None and (state != Visitor.State.BURNT or self.own is not None)
 
 

@@ -1,6 +1,6 @@
 """Counts what was seen and is not defined: one statement a kind of work, whatever the number of events.
 
-A source may have so many names of each kind. For one more the least-seen name is given up that nobody decided about
+A source may have so many names of each kind. For one more the least-seen name without a decision is given up
 and that came a few times only: the key of a web site is public, and made-up names must not keep real ones out for
 good. Names beyond that are counted together, under an empty key.
 """
@@ -36,7 +36,7 @@ Kind = Sighting.Kind
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One name that came in once. `library`: name and version of the program that sent it. `sample`: its value, kept
+    """One occurrence of a name. `library`: name and version of the program that sent it. `sample`: its value, kept
     with the visitor whose it is. `properties`: the names of an event's properties."""
 
     source_id: int
@@ -117,7 +117,7 @@ _carried: dict[int, _Tally] = {}  # by row that was locked when this process cou
 
 
 def samples_of(sighting: Sighting) -> list[tuple[int, str, Any]]:
-    """(visitor, moment, value) of the samples of a property or trait; without those that are nobody's."""
+    """(visitor, moment, value) of the samples of a property or trait; without those that have no owner."""
     return [tuple(sample) for sample in sighting.samples if isinstance(sample, list)]
 
 
@@ -125,7 +125,7 @@ def note_seen(seen: Sequence[Seen], kept: Mapping[int, Sequence[int]]) -> None:
     """Count the names; `kept`: the sizes of the events that wait now, by sighting. In the caller's transaction, late:
     the rows stay locked until it ends.
 
-    Waits for nobody: what belongs to a row that another transaction has locked is added by the next call.
+    Waits for no lock: what belongs to a row that another transaction has locked is added by the next call.
     """
     carried = dict(_carried)
     if not seen and not carried:
@@ -261,7 +261,7 @@ def _room(sources: set[tuple[int, str]]) -> Counter[tuple[int, str]]:
 
 
 def _give_up(source: tuple[int, str], number: int, wanted: Sequence[int]) -> int:
-    """Delete seldom names of a source that nobody decided about, the least-seen first; return how many.
+    """Delete rare names of a source without a decision, the least-seen first; return how many.
 
     Those that this transaction has made were not counted yet.
     """

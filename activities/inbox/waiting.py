@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import F, Func, IntegerField
 
 from activities.inbox.mapping import Decision, by_unique_key, choose_type, event_types
-from activities.inbox.names import flatten
+from activities.inbox.names import flatten_properties
 from activities.inbox.shapes import PropertyShape, shape_of, shapes_of
 from activities.inbox.sightings import samples_of
 from activities.models import ActivityType, Sighting, WaitingEvent
@@ -27,12 +27,12 @@ def newest_events(sighting: Sighting, number: int = SHOWN) -> list[WaitingEvent]
     return list(sighting.events.order_by("-pk")[:number])
 
 
-def shapes(sighting: Sighting) -> Sequence[PropertyShape]:
+def waiting_shapes(sighting: Sighting) -> Sequence[PropertyShape]:
     """The properties of the newest events that wait; of a property or trait its own samples."""
     if sighting.kind != Sighting.Kind.EVENT:
         values = [value for _visitor_id, _at, value in samples_of(sighting)]
         return [shape_of(sighting.name, values, len(values))] if values else []
-    return shapes_of(flatten(content_of(event)["properties"]) for event in _looked_at(sighting))
+    return shapes_of(flatten_properties(content_of(event)["properties"]) for event in _looked_at(sighting))
 
 
 def _looked_at(sighting: Sighting) -> Iterable[WaitingEvent]:

@@ -50,7 +50,7 @@ def is_possible_code(code: str) -> bool:
 
 
 def parse_code(raw: object) -> str:
-    """The code that somebody chose. Raises `RejectedError` (`bad_name`)."""
+    """The code that a user chose. Raises `RejectedError` (`bad_name`)."""
     text = canonical_code(raw) if isinstance(raw, str) else ""
     if not is_possible_code(text) or "--" in text:
         expected = _("3 to 50 letters, digits and hyphens, such as spring-sale")

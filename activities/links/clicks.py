@@ -113,7 +113,7 @@ def read_hit(click: ReceivedClick, types: LiveTypes) -> Hit | None:
         primary_value=checked.primary_value,
         attributes=checked.attributes,
         is_bot=click.is_machine,
-        is_of_known=True,  # nobody's click makes a visitor
+        is_of_known=True,  # a click without a person makes no visitor
     )
 
 

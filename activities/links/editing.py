@@ -116,7 +116,7 @@ def turn_on(link: TrackedLink, by: Any) -> TrackedLink:
 
 @transaction.atomic
 def delete_link(link: TrackedLink, by: Any) -> None:
-    """Delete a link that nobody clicked; its code stays taken. Raises `RejectedError` (`in_use`)."""
+    """Delete a link without clicks; its code stays taken. Raises `RejectedError` (`in_use`)."""
     require_permission(by, DELETE)
     locked = _lock(link)
     if locked.clicks.exists() or locked.days.exists():

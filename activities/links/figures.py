@@ -26,7 +26,7 @@ class LinkFigures:
 
 
 def figures_of(link_ids: Sequence[int], *, most_people: int = MOST_PEOPLE) -> dict[int, LinkFigures]:
-    """The figures of links by id; those that nobody clicked have zeros."""
+    """The figures of links by id; those without clicks have zeros."""
     ids = list(link_ids)
     counted: Any = LinkDay.objects.filter(link__in=ids).values("link_id")
     sums = counted.annotate(all_clicks=Sum("clicks"), all_machines=Sum("machines"), last=Max("day"))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from activities.tracking.agents import Agent
 
 MAX_REASON = 100
-# sent by browsers that fetch what somebody may want to see later (Sec-Purpose is the standard's, the others older)
+# sent by browsers that fetch what a user may want to see later (Sec-Purpose is the standard's, the others older)
 _PURPOSE_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _PURPOSES = re.compile(r"prefetch|prerender|preview", re.IGNORECASE)
 # what a browser fetches as a page; an image or a script at the address is no visit (Fetch Metadata, W3C)

@@ -12,7 +12,7 @@ def follow_owners() -> None:
 
 
 def _give(association: Association) -> bool:
-    """The first owner of a browser gets what it clicked before, but for what came with somebody's own link."""
+    """The first owner of a browser gets what it clicked before, but for what came with a person's own link."""
     free = LinkClick.objects.filter(
         person_id=None,
         association_id=None,

@@ -1,4 +1,4 @@
-"""Merging, erasing, exporting and forgetting clicks. Counts by day name nobody, and stay."""
+"""Merging, erasing, exporting and forgetting clicks. Counts by day name no person, and stay."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -48,7 +48,7 @@ def _undo_merge(merging: Merging, kept: Mapping[str, Sequence[int]] | None) -> N
 
 
 def _erase(erasing: Erasing) -> None:
-    """Delete their clicks, and those of their browsers that are nobody's."""
+    """Delete their clicks, and those of their browsers without an owner."""
     with connection.cursor() as cursor:
         cursor.execute("delete from link_click where person_id = any(%s)", [list(erasing.person_ids)])
         cursor.execute(

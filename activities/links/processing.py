@@ -1,7 +1,7 @@
 """Records the clicks that came with a person's token, through the one recorder, each once.
 
 A click waits two seconds: a gateway that follows several links of one message at once is a machine, whatever it calls
-itself. A browser that nobody owns by stronger evidence becomes the person's (evidence: link in an email); what a
+itself. A browser without an owner by stronger evidence becomes the person's (evidence: link in an email); what a
 machine does says nothing of whose browser it is.
 """
 
@@ -139,7 +139,7 @@ def _people_of(outcomes: Sequence[RecordOutcome]) -> dict[int, int]:
 def _settle(click: LinkClick, outcome: RecordOutcome, people: dict[int, int]) -> None:
     if outcome.status is RecordStatus.REFUSED:
         click.state, click.problem = State.REFUSED, str(outcome.problems[0].code)[:40]
-        if click.problem in GONE:  # an old link of somebody who was erased leads on, and says nothing of them
+        if click.problem in GONE:  # an old link of an erased person leads on, and says nothing of them
             click.person_id, click.values = None, {}
         return
     click.state, click.activity_id = State.RECORDED, outcome.activity_id
@@ -152,7 +152,7 @@ def _associate(click: LinkClick, source: Source) -> None:
         return
     evidence = Association.Evidence.EMAIL_TOKEN
     with suppress(RejectedError), transaction.atomic():
-        ownership.associate(click.visitor_id, click.person_id, evidence, source, click.received_at)
+        ownership.associate_visitor(click.visitor_id, click.person_id, evidence, source, click.received_at)
 
 
 # --- Gateways -------------------------------------------------------------------------------------------------

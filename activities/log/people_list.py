@@ -21,7 +21,7 @@ from people.files.exports.kinds import moment_sql
 COUNT, LAST = "activities.count", "activities.last"
 MOST_COUNTED = 1_000  # activities of one person; more are shown as "1,000+"
 VIEW = VIEW_ACTIVITY
-# the system's own entries do not count: after an import everybody would have been seen a minute ago
+# the system's own entries do not count: after an import all people would have been seen a minute ago
 _OWN = f"activity_type_id not in ({', '.join(map(str, standard_types.OF_THE_SYSTEM))})"
 _LAST = f"(select max(a.occurred_at) from activity a where a.person_id = p.id and a.{_OWN})"
 

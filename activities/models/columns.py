@@ -5,7 +5,7 @@ from django.db.models.functions import Now
 
 
 class ActivityChange(models.Model):
-    """Somebody who lost or got activities of a type otherwise than by recording; written by a trigger.
+    """A person who lost or got activities of a type otherwise than by recording; written by a trigger.
 
     Ids grow in the order of commit. Rows are kept for `log.columns.changes.KEPT`.
     """

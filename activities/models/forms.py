@@ -31,7 +31,7 @@ class Form(models.Model):
     `kiosk_hash`: SHA-256 of the secret in the address of its kiosk, `kiosk_sealed`: the secret, sealed under the key
     `kiosk_sealed_under`; see `forms.kiosk_links`.
     `event`: what Attend Event is recorded for by the kiosk and at check-in; without it a kiosk records the form's name,
-    and nobody is checked in.
+    and there is no check-in.
     """
 
     class KnownPeople(models.TextChoices):
@@ -128,11 +128,11 @@ class FormConsent(models.Model):
 
 
 class FormSubmission(models.Model):
-    """One form as somebody sent it, once for each `message_id`.
+    """One form as a visitor sent it, once for each `message_id`.
 
     `values`: what was typed, by API name of the person field. `digest`: of the content, by which a repeat is known.
     `ip_address` is masked by the setting TRACKING_IP_ADDRESSES. `reason`: the code of why it is spam or waits.
-    `code_hash`: SHA-256 of the code that whoever sent it was shown for the entrance of an event.
+    `code_hash`: SHA-256 of the code that its sender was shown for the entrance of an event.
     """
 
     class State(models.TextChoices):

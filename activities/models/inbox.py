@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Sighting(models.Model):
-    """One name that an event source sent and that nobody has defined, with how often and what was decided about it.
+    """One name without a definition that an event source sent, with how often and what was decided about it.
 
     `name_key`: the name without case, blanks and punctuation, which is how names are compared; empty for the names
     beyond the number that one source may have. `scope`: the activity type that a property came with, else 0. `fields`:

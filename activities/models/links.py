@@ -11,7 +11,7 @@ MAX_CODE = 50
 
 
 class LinkCode(models.Model):
-    """The last part of a link's address. It is taken for ever: no other link gets it, also once its link is gone."""
+    """The last part of a link's address. It is taken for ever: no other link gets it after its link was deleted."""
 
     code = models.CharField(max_length=MAX_CODE, primary_key=True)
     taken_at = models.DateTimeField(db_default=Now())

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class QualityDay(models.Model):
-    """What one source's program sent for one type on one day (UTC): counts, and nobody's values.
+    """What one source's program sent for one type on one day (UTC): counts, and no values.
 
     `library`: name and version of the program that sent it; empty where it said none, `…` for those beyond the limit.
     `unknown`: events with properties that no field takes; `wrong`: events rejected for their values.

@@ -34,7 +34,7 @@ class EventSource(models.Model):
     user_id_field = models.CharField(_("person field of user ids"), max_length=255, blank=True, default="")
     # what a page claims without a signature creates people only where that is allowed
     creates_people = models.BooleanField(_("pages create people"), default=False, db_default=False)
-    # by forms and claims, which anybody can send with the public key
+    # by forms and claims, which any visitor can send with the public key
     people_an_hour = models.PositiveIntegerField(
         _("new people an hour, at most"), default=DEFAULT_PEOPLE_AN_HOUR, db_default=DEFAULT_PEOPLE_AN_HOUR
     )

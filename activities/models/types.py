@@ -58,7 +58,7 @@ class ActivityType(Definition):
         ]
 
     def __str__(self) -> str:
-        return labels.localized_name(self.shown.name, self.is_standard) if self.shown else self.api_name
+        return labels.localized_name(self.live_or_draft.name, self.is_standard) if self.live_or_draft else self.api_name
 
     @property
     def shown_icon(self) -> str:
@@ -73,12 +73,20 @@ class ActivityType(Definition):
     @property
     def shown_filter_name(self) -> str:
         """The filter's name in the active language."""
-        return labels.localized_name(self.shown.filter_name, self.is_standard) if self.shown else self.api_name
+        return (
+            labels.localized_name(self.live_or_draft.filter_name, self.is_standard)
+            if self.live_or_draft
+            else self.api_name
+        )
 
     @property
     def shown_trigger_name(self) -> str:
         """The trigger's name in the active language."""
-        return labels.localized_name(self.shown.trigger_name, self.is_standard) if self.shown else self.api_name
+        return (
+            labels.localized_name(self.live_or_draft.trigger_name, self.is_standard)
+            if self.live_or_draft
+            else self.api_name
+        )
 
 
 class ActivityVersion(Version):

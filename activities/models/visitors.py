@@ -1,4 +1,4 @@
-"""Visitors of web sites, who they were found to be, what they did, and the ids of messages that were kept."""
+"""Visitors of web sites, their owners, what they did, and the ids of messages that were kept."""
 
 from django.conf import settings
 from django.db import models
@@ -129,7 +129,7 @@ class VisitorActivity(models.Model):
     association_id = models.BigIntegerField(null=True)
     activity_id = models.BigIntegerField(null=True)
     is_past = models.BooleanField(default=False)
-    # about the past on purpose, as its sender or a replay said, whoever the visitor is found to be and when
+    # about the past on purpose, by its sender or a replay, independent of when the visitor was identified
     is_backfill = models.BooleanField(default=False)
     refusal = models.TextField(null=True)
 
@@ -143,7 +143,7 @@ class VisitorActivity(models.Model):
 
 
 class MessageKey(models.Model):
-    """The id of a message of a source that was kept, whoever it is about; for as long as its day's partition is there.
+    """The id of a message of a source that was kept, with or without a person; until its day's partition is dropped.
 
     `sent_day`: the day (UTC) of the sender's own time, which retries repeat; `OTHER_DAY` for times out of range.
     """

@@ -1,1 +1,1 @@
-"""Data quality: what came in for a type and did not fit it, and notices of what is new."""
+"""Data quality: received values that did not fit their type, and notices of what is new."""

@@ -1,4 +1,4 @@
-"""How well what came in for a type fitted it, by source and library, and the properties that no field takes."""
+"""How well received values fitted their type, by source and library, and the properties that no field takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class SenderQuality:
 @dataclass(frozen=True, slots=True)
 class TypeQuality:
     senders: Sequence[SenderQuality]
-    properties: Sequence[Sighting]  # that no field takes, and nobody decided to ignore
+    properties: Sequence[Sighting]  # that no field takes, and that are not ignored
 
     @property
     def is_clean(self) -> bool:

@@ -1,4 +1,4 @@
-"""Notices of undefined names: one comes much more often than before, or its properties come in another share.
+"""Notices of undefined names: one comes much more often than before, or its properties have another share.
 
 A job looks at the day before, once a day. Names are not in a notice, as anything may be in them; of each source at most
 one notice of a kind is unread.
@@ -68,7 +68,7 @@ class _Total:
 
 
 def _names_of(day: date) -> dict[int, _Name]:
-    """The names of the day that nobody has ignored or blocked, and that came often enough."""
+    """The names of the day that are not ignored or blocked, and that were sent often enough."""
     states = (Sighting.State.NEW, Sighting.State.MAPPED)
     rows = SightingDay.objects.filter(day=day, count__gte=MIN_EVENTS, sighting__state__in=states)
     rows = rows.exclude(sighting__name_key="").select_related("sighting").order_by("-count", "pk")

@@ -1,7 +1,7 @@
 """Notices of names and properties that are new, and of values that have changed their type.
 
 A job looks at what has come since its last run. Of each source at most one notice of a kind is unread, however many
-names it sends, so nothing that a sender makes up can flood anybody. Names themselves are not in a notice: anything may
+names it sends, so nothing that a sender makes up can flood a user. Names themselves are not in a notice: anything may
 be in them.
 """
 
@@ -125,7 +125,7 @@ def _notify_of_properties(deciders: Sequence[int]) -> int:
 
 
 def _news(kind: str) -> Sequence[Sighting]:
-    """The names that nobody was notified of, marked as such; those that another transaction has locked come later."""
+    """The names without a notice, marked as notified; those that another transaction has locked come later."""
     rows = Sighting.objects.filter(kind=kind, state=Sighting.State.NEW, is_announced=False).exclude(name_key="")
     news = list(rows.order_by("pk").select_for_update(no_key=True, skip_locked=True)[:AT_ONCE])
     Sighting.objects.filter(pk__in=[sighting.pk for sighting in news]).update(is_announced=True)

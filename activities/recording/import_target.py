@@ -192,7 +192,7 @@ class ActivitiesTarget(ImportTarget):
         checked = compiled.check(row.primary_value, row.attributes, plan.time_zone)
         return key, repr((moment, checked.primary_value, checked.attributes))
 
-    def again(self, is_same: bool, plan: ImportPlan) -> RowResult:
+    def repeated_row_result(self, is_same: bool, plan: ImportPlan) -> RowResult:
         if is_same:
             return RowResult(ImportStatus.REPEATED)
         message = _("the external id appears earlier in the file, with other content")

@@ -229,7 +229,7 @@ def replayed_keys(keys: Collection[str]) -> set[str]:
 
 
 def settled_keys(keys: Collection[str]) -> dict[str, tuple[str, int | None]]:
-    """State, and id in the log, of the refused rows with these keys that somebody has settled; all are locked."""
+    """State, and id in the log, of the refused rows with these keys that a user has settled; all are locked."""
     by_digest = {_digest(key): key for key in keys if is_row_key(key)}
     rows = RefusedActivity.objects.filter(key__in=by_digest).order_by("pk").select_for_update(of=("self",))
     return {

@@ -141,7 +141,7 @@ def _replay(ids: Sequence[int], by: Any, backfill: bool) -> RefusedRowReplay:
             groups.setdefault((*group, was_past and row.channel == Channel.IMPORT), []).append(row)
     recorded = 0
     for (channel, user_id, origin_id, zone, is_past, is_history), rows in groups.items():
-        may_opt_in = user_source(Channel(channel), by).may_opt_in  # the sender is somebody else
+        may_opt_in = user_source(Channel(channel), by).may_opt_in  # the sender is another user
         source = Source(Channel(channel), user_id, origin_id, is_backfill=is_past, may_opt_in=may_opt_in)
         activities = [decode_row(row.raw) for row in rows]
         # an import of Marketo's history is always sent as back-fill

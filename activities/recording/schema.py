@@ -32,7 +32,7 @@ class Schema:
     """The fields of one frozen version, ready to check values.
 
     JSON is written with the fields in the order of their API names, so that equal content is equal text
-    whatever version or order it came in.
+    in whatever version or order it was received.
     """
 
     def __init__(self, version: ActivityVersion) -> None:

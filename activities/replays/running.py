@@ -1,6 +1,6 @@
-"""Runs a replay: a bounded part in each transaction, with the place where the next one goes on.
+"""Runs a replay: a bounded part in each transaction, with the place where the next one continues.
 
-So a killed job goes on where it stopped, and what a part did counts exactly once.
+So a killed job continues where it stopped, and what a part did counts exactly once.
 """
 
 import logging
@@ -105,7 +105,7 @@ def _end(kind: ReplayKind[R], replay: R, problem: str = "") -> None:
 
 
 def forget_old(replays: Any) -> None:
-    """Delete all but the newest `KEPT` of these replays; those that somebody holds stay for the next time."""
+    """Delete all but the newest `KEPT` of these replays; locked ones stay for the next time."""
     old = replays.order_by("-pk").values_list("pk", flat=True)[KEPT:]
     rows = replays.model.objects.filter(pk__in=list(old)).select_for_update(skip_locked=True)
     replays.model.objects.filter(pk__in=[row.pk for row in rows]).delete()

@@ -13,7 +13,7 @@ from activities.inbox.sightings import Kind, Seen
 from activities.recording.rows import NewActivity
 from activities.segment.people import Traits, Who, read_id, read_message_id, read_traits, read_who
 from activities.segment.refused import SAID, readable_who, refused_event, refused_message, viewed_name
-from activities.segment.times import Moment, moment_of
+from activities.segment.times import MessageTimes, message_times
 from activities.segment.wire import MAX_DEPTH, MAX_MESSAGE, Envelope
 from activities.sources.recent import MAX_KIND, MAX_TITLE
 from activities.tracking.addresses import kept_ip_address, parse_address
@@ -41,7 +41,7 @@ class Message:
     context: Mapping[str, Any]
     integrations: Mapping[str, Any]
     who: Who
-    moment: Moment
+    moment: MessageTimes
 
     @property
     def library(self) -> str:
@@ -54,7 +54,7 @@ class Message:
         options = self.integrations.get(OUR_NAME)
         return isinstance(options, dict) and options.get("backfill") is True
 
-    def said(self) -> dict[str, Any]:
+    def content_for_digest(self) -> dict[str, Any]:
         """All that the client said, for the digest: never anything that follows from when it was received."""
         return {name: self.raw[name] for name in SAID if self.raw.get(name) is not None}
 
@@ -81,7 +81,7 @@ class MessageReader(Reader):
             visitor=message.who.visitor,
             message_id=message.id,
             sent_day=sent_day(moment.client_at, today),
-            digest=content_digest(message.said()),
+            digest=content_digest(message.content_for_digest()),
             occurred_at=moment.occurred_at,
             client_at=moment.client_at,
             type_id=type_id,
@@ -96,7 +96,7 @@ class MessageReader(Reader):
         )
 
     def with_hint(self, hit: Hit) -> Hit:
-        """The hit with what the message says of its visitor, kept while the visitor is nobody's."""
+        """The hit with what the message says of its visitor, kept while the visitor has no owner."""
         if self.message.who.proves:
             hit.identity, hit.is_hint = self.message.who.identity(), True
         return hit
@@ -127,7 +127,7 @@ def _item(raw: Any, place: int, envelope: Envelope, client: Client, types: Any) 
         for name, shared in (("context", envelope.context), ("integrations", envelope.integrations))
     )
     item.not_kept = _why_not_kept(context, integrations, client)
-    if item.not_kept is not None:  # nothing of it is read, or kept for somebody to look at
+    if item.not_kept is not None:  # nothing of it is read, or kept for review
         return item
     try:
         message = _message(raw, context, integrations, envelope.sent_at, client)
@@ -163,7 +163,7 @@ def _message(
         raise RejectedError(bad_value(Code.UNKNOWN_TYPE, ", ".join(KINDS), raw.get("type"), "type"))
     # without an id it is another message each time: nothing says that it is the same
     message_id = read_message_id(raw) or str(uuid4())
-    moment = moment_of(raw, sent_at, client.received, client.sender.is_server)
+    moment = message_times(raw, sent_at, client.received, client.sender.is_server)
     return Message(message_id, raw, context, integrations, read_who(raw, context, client.sender), moment)
 
 
@@ -282,7 +282,7 @@ def _group(reader: MessageReader, item: ReceivedEvent) -> list[Hit]:
 
 
 def _said_of_person(reader: MessageReader, item: ReceivedEvent, traits: Traits) -> list[Hit]:
-    """The hit that says who somebody is, and for a program's user with a browser one that says whose browser it is."""
+    """The hit that identifies a person, and for a program's user with a browser one that says whose browser it is."""
     message, source = reader.message, reader.client.source
     item.seen = [
         Seen(source.pk, Kind.TRAIT, path, 0, message.library, value)
@@ -302,7 +302,7 @@ def _said_of_person(reader: MessageReader, item: ReceivedEvent, traits: Traits) 
 
 
 def _alias(reader: MessageReader, _item: ReceivedEvent) -> list[Hit]:
-    """Whose browser an earlier id was. Two people who are known stay two: an alias merges nobody."""
+    """Whose browser an earlier id was. Two people who are known stay two: an alias merges no people."""
     previous = read_id(reader.message.raw, "previousId")
     if not previous or not reader.message.who.user_id:
         missing = "userId" if previous else "previousId"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from unicodedata import normalize
 
-from activities.inbox.names import flatten, name_key
+from activities.inbox.names import flatten_properties, name_key
 from activities.models import Association
 from activities.sources.authentication import Sender
 from activities.tracking.reading import storable_text
@@ -39,7 +39,7 @@ RESERVED = {
     "addresscountry": "country",
     "birthday": "date_of_birth",
 }
-# what says who somebody is, or says nothing that a field could have
+# what identifies a person, or says nothing that a field could have
 _OWN = frozenset({"email", "id", "userid", "createdat", "updatedat", "anonymousid"})
 
 
@@ -94,7 +94,7 @@ class Who:
         return replace(self, proves=self.sender.is_server)
 
     def identity(self, fields: Mapping[str, str] | None = None) -> dict[str, Any] | None:
-        """What a hit says of who its visitor is; None where the message names nobody."""
+        """What a hit says of who its visitor is; None where the message names no person."""
         known = {"user_id": self.user_id, "email": self.email or self._email_as_user_id()}
         named = {name: value for name, value in known.items() if value}
         if not named:
@@ -122,7 +122,7 @@ def read_who(message: Mapping[str, Any], context: Mapping[str, Any], sender: Sen
 
 
 def read_id(message: Mapping[str, Any], name: str) -> str:
-    """An id as text; empty for null, blank and what programs send for nobody. Raises `RejectedError` (`wrong_type`)."""
+    """An id as text; empty for null, blank and placeholders of programs. Raises `RejectedError` (`wrong_type`)."""
     value = message.get(name)
     if value is None:
         return ""
@@ -145,7 +145,7 @@ def read_message_id(message: Mapping[str, Any]) -> str:
 
 
 def clean_id(text: str) -> str:
-    """An id as the log stores and compares it: what is told apart here is so there, and the other way round."""
+    """An id as the log stores and compares it: ids that differ here differ there, and equal ones are equal."""
     return trim_text(normalize("NFC", storable_text(text)))
 
 
@@ -164,7 +164,7 @@ def read_traits(traits: Any, fields: Mapping[str, str], prefix: str = "") -> Tra
     """
     if not isinstance(traits, dict):
         return Traits()
-    flat = flatten({name: value for name, value in traits.items() if isinstance(name, str)})
+    flat = flatten_properties({name: value for name, value in traits.items() if isinstance(name, str)})
     values: dict[str, str] = {}
     unknown: dict[str, Any] = {}
     for path, value in flat.items():

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from activities.models import EventSource
 from activities.recording.rows import NewActivity, PersonLookup
 from activities.segment.people import Who, email_or_none, read_id, read_message_id, read_who
-from activities.segment.times import Moment, moment_of
+from activities.segment.times import MessageTimes, message_times
 from activities.sources.authentication import Sender
 from activities.tracking.reading import Client, storable_text
 from people.core.errors import RejectedError
@@ -37,7 +37,8 @@ def refused_message(raw: Any, context: Mapping[str, Any], sent_at: Any, client: 
     if not isinstance(raw, dict):
         return None
     moment = _readable(
-        lambda: moment_of(raw, sent_at, client.received, client.sender.is_server), Moment(client.received, None)
+        lambda: message_times(raw, sent_at, client.received, client.sender.is_server),
+        MessageTimes(client.received, None),
     )
     at = moment.occurred_at
     if moment.client_at is None:

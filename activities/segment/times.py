@@ -28,19 +28,19 @@ _FIRST, _MS, _US, _LAST = 10**8, 10**11, 10**14, 10**17  # seconds are below _MS
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class MessageTimes:
     """`client_at`: as the sender's clock showed it, the same at each try; None where it said nothing."""
 
     occurred_at: datetime
     client_at: datetime | None
 
 
-def moment_of(message: Mapping[str, Any], sent_at: Any, received: datetime, is_server: bool) -> Moment:
+def message_times(message: Mapping[str, Any], sent_at: Any, received: datetime, is_server: bool) -> MessageTimes:
     """When a message happened; its own `sentAt` counts before its batch's. Raises `RejectedError` (`wrong_type`)."""
     name = "originalTimestamp" if not is_blank(message.get("originalTimestamp")) else "timestamp"
     at = parse_sent_moment(message.get(name), name)
     if at is None:
-        return Moment(received, None)
+        return MessageTimes(received, None)
     sent = _sent(message.get("sentAt")) or _sent(sent_at)
     waited = max((sent or received) - at, timedelta())
     if is_server:
@@ -49,8 +49,8 @@ def moment_of(message: Mapping[str, Any], sent_at: Any, received: datetime, is_s
         if occurred > latest:
             expected = _("a moment no later than %(latest)s") % {"latest": latest.isoformat(timespec="seconds")}
             raise RejectedError(bad_value(Code.OUT_OF_RANGE, expected, message.get(name), name))
-        return Moment(occurred, at)
-    return Moment(received - min(waited, timedelta(hours=settings.TRACKING_MAX_HOURS_LATE)), at)
+        return MessageTimes(occurred, at)
+    return MessageTimes(received - min(waited, timedelta(hours=settings.TRACKING_MAX_HOURS_LATE)), at)
 
 
 def _is_at_its_word(sent: datetime | None, received: datetime, waited: timedelta) -> bool:

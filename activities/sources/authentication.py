@@ -71,7 +71,7 @@ def check_key(
     """The sender of a request of `size` bytes with this key and the headers Origin, Referer and Sec-Fetch-Site.
 
     The key was looked up before (None: there is none such); nothing is read from the database. `has_room`: whether a
-    source may send so many bytes more today. `is_in_address`: the key came in the query string or path, where only a
+    source may send so many bytes more today. `is_in_address`: the key was in the query string or path, where only a
     public one belongs: addresses are logged.
 
     Raises `KeyRejectedError`: `unknown_write_key`, `key_expired`, `source_off`, `origin_refused` (a browser key from

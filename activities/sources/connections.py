@@ -37,6 +37,6 @@ class Connection:
     code: str
 
 
-def connections(key: str = KEY_PLACEHOLDER) -> list[Connection]:
+def connection_examples(key: str = KEY_PLACEHOLDER) -> list[Connection]:
     """One example for each kind of client, each of which sends one event."""
     return [Connection(title, code.format(key=key, host=segment_host())) for title, code in _LINES]

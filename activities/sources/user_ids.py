@@ -18,7 +18,7 @@ def find_or_make_field() -> str:
     """The API name of the field; made as a unique text where nothing is called so.
 
     Empty where the name is taken by a field that is not unique, or by one whose values are still being cleared: the
-    source then has none until somebody chooses one.
+    source then has none until a user chooses one.
     """
     catalogue = field_catalogue()
     if (known := _known(catalogue)) is not None:
@@ -32,12 +32,12 @@ def find_or_make_field() -> str:
 
 
 def lacks_field(source: EventSource) -> bool:
-    """True for a program whose user ids identify nobody."""
+    """True for a program whose user ids identify no person."""
     return source.kind == EventSource.Kind.SERVER and not source.user_id_field
 
 
 def why_unidentified(source: EventSource, catalogue: Catalogue) -> str:
-    """Why a program's user ids identify nobody, and what helps; empty where they do."""
+    """Why a program's user ids identify no person, and what helps; empty where they do."""
     if not lacks_field(source):
         return ""
     known = _known(catalogue)

@@ -1,4 +1,4 @@
-"""What requests brought that nobody has defined: where it waits, and how it is counted."""
+"""What requests brought without a definition: where it waits, and how it is counted."""
 
 from collections import defaultdict
 from collections.abc import Iterable

@@ -61,7 +61,7 @@ NO_KEY = KnownKey(None, 0, float("inf"))
 
 
 class KnownKeys:
-    """Cached keys by text, apart from unknown texts, which anybody can make up; used by one thread."""
+    """Cached keys by text, apart from unknown texts, which any sender can make up; used by one thread."""
 
     def __init__(self) -> None:
         self._keys: OrderedDict[str, KnownKey] = OrderedDict()

@@ -45,7 +45,7 @@ PRESETS = (
         moments=("Event Date", "Order Date"),
         columns=(PresetColumn("Event Name", _EVENT, "primary_value"), PresetColumn("Ticket Type", _TICKET)),
         constants={"field.source": "Eventbrite"},
-        # all other states mean that nobody comes on this ticket: refunded, cancelled, unpaid, transferred
+        # all other states mean that this ticket is not used: refunded, cancelled, unpaid, transferred
         only_rows={"Attendee Status": ("Attending", "Checked In")},
     ),
 )

@@ -47,7 +47,7 @@ def document_pieces(types: QuerySet[ActivityType]) -> Iterator[str]:
 
 
 def _as_dict(activity_type: ActivityType) -> dict[str, Any]:
-    version = activity_type.shown
+    version = activity_type.live_or_draft
     assert version is not None  # every existing type has a live version or a draft
     names = {"api_name": activity_type.api_name} | {name: getattr(version, name) for name in _NAMES[1:]}
     return names | {"fields": [asdict(field) for field in drafts.field_specs(version)]}

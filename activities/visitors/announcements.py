@@ -22,10 +22,10 @@ def subscribe_to_owners(given: Subscriber, taken_back: Subscriber) -> None:
 
 
 def announce_owner(association: Association) -> bool:
-    """The acts of the visitor that belong to nobody are this association's. True if there may be more of them."""
+    """Give this association the visitor's acts without an owner. True if there may be more of them."""
     return any(subscriber(association) for subscriber in _given)
 
 
 def announce_undo(association: Association) -> bool:
-    """The acts of this association belong to nobody any more. True if there may be more of them."""
+    """Remove the owner of this association's acts. True if there may be more of them."""
     return any(subscriber(association) for subscriber in _taken_back)

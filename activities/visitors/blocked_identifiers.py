@@ -1,4 +1,4 @@
-"""Identifiers that identify nobody: values that programs send instead of a missing user id."""
+"""Identifiers that identify no person: values that programs send instead of a missing user id."""
 
 import re
 

@@ -33,7 +33,7 @@ class Identity(NamedTuple):
 
 
 def parse_identity(identity: Mapping[str, Any]) -> Identity:
-    """Parse the identity of a row. Raises `RejectedError` if it identifies nobody."""
+    """Parse the identity of a row. Raises `RejectedError` if it identifies no person."""
     email, user_id = (_identifier(identity.get(name)) for name in ("email", "user_id"))
     evidence = identity.get("evidence")
     fields = identity.get("fields")
@@ -59,8 +59,8 @@ def accepted_values(
 ) -> tuple[dict[str, Any], LeftOut]:
     """The values of a person, by field, and which were left out because their field does not accept them.
 
-    Anybody can send values with a page's public key, so they set no score and no unique field, and opt nobody in. The
-    user ID is set if a signature proves it.
+    Any visitor can send values with a page's public key, so they set no score or unique field, and opt no person
+    in. The user ID is set if a signature proves it.
     """
     values: dict[str, Any] = {}
     left_out: LeftOut = {}

@@ -63,7 +63,7 @@ class Hit:
     is_bot: bool = False
     earlier_day: date | None = None
     is_of_known: bool = False  # dropped where its visitor is not known yet
-    is_hint: bool = False  # its identity is only of use while the visitor is nobody's
+    is_hint: bool = False  # its identity is only of use while the visitor has no owner
     is_backfill: bool = False
     is_from_server: bool = False  # of a program, whose users are not counted as new visitors
     waiting: Waiting | None = None  # of an event without a type
@@ -169,7 +169,7 @@ def _append(hits: Sequence[Hit], new_visitors: Counter[int]) -> list[HitOutcome]
 def _identities(
     hits: Sequence[Hit], visitors: "Mapping[VisitorKey, _Seen | HitOutcome | None]"
 ) -> list[dict[str, Any] | None]:
-    """What each hit says of identity that is kept: of hints the first about each visitor that is nobody's."""
+    """What each hit says of identity that is kept: of hints the first about each visitor without an owner."""
     said: set[VisitorKey] = set()
     identities = []
     for hit in hits:

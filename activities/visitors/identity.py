@@ -157,7 +157,7 @@ def _identify(row: _Row, created: Collection[int]) -> LeftOut:
     if person_id is None:
         ownership.refuse_weaker(visitor, identity.evidence)
         person_id, left_out = _create(identity, event_source, source)
-    ownership.associate(
+    ownership.associate_visitor(
         row.visitor_id,
         person_id,
         identity.evidence,
@@ -215,8 +215,8 @@ def _create(identity: Identity, event_source: EventSource, source: Source) -> tu
 
     A claim may only if the source allows it; a link in an e-mail never does.
 
-    Anybody can send forms and claims with the public key, so the number of people that a source creates in an hour is
-    limited.
+    Any visitor can send forms and claims with the public key, so the number of people that a source creates in an hour
+    is limited.
     """
     if identity.evidence is Evidence.EMAIL_TOKEN:
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("The person of this link is gone.")))

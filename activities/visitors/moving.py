@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 OWNED = (
     "v.association_id is not null and v.activity_id is null and v.activity_type_id is not null and v.refusal is null"
 )
-# A row that names somebody moves once that is decided, and so do later rows of its visitor, which may become another
+# A row that names a person moves once that is decided, and so do later rows of its visitor, which may become another
 # person's by it. The rows of an undone association return to their visitor.
 DUE = f"""{OWNED} and v.identity_state is distinct from 0
     and not exists (
@@ -140,7 +140,7 @@ def _move(keys: Sequence[Key]) -> int:
 def _is_refused_opt_in(row: _Row) -> bool:
     """Return True for a consent to email by a visitor whose person is not proven: it would lift an objection.
 
-    The write key is public, and anybody can claim an address. Withdrawals need no proof.
+    The write key is public, and any visitor can claim an address. Withdrawals need no proof.
     """
     is_opt_in = row.activity_type_id == GIVEN and text_key((row.primary_value or "").strip()) == EMAIL
     return is_opt_in and row.evidence != Association.Evidence.SERVER

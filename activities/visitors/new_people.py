@@ -15,7 +15,7 @@ from people.persons import upsert
 def create_people(new: Iterable[tuple[EventSource, Identity]]) -> set[int]:
     """Create those of the people about whom nothing has to be decided; return the ids of those that are new.
 
-    Left to be decided one by one: somebody with a value that is not accepted, or with an address that another one has.
+    Left to be decided one by one: a person with a value that is not accepted, or with an address that another one has.
     """
     fields = field_catalogue()
     rows: dict[tuple[int, str, str], tuple[EventSource, dict[str, Any]]] = {}

@@ -44,7 +44,7 @@ class IdentifyingAct(NamedTuple):
 
 
 @transaction.atomic
-def associate(
+def associate_visitor(
     visitor_id: int,
     person_id: int,
     evidence: Evidence,

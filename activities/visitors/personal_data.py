@@ -76,7 +76,7 @@ def _undo_merge(merging: Merging, kept: Mapping[str, Sequence[int]] | None) -> N
 
 
 def burning_visitors(person_ids: Sequence[int]) -> list[int]:
-    """The visitors that belong only to these people: owned now, or never owned by anybody else."""
+    """The visitors that belong only to these people: owned now, or never owned by other people."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select visitor_id from association where undone_at is null and visitor_id in (

@@ -35,7 +35,7 @@ class _Row(NamedTuple):
     association_id: int | None
     owner_id: int | None
     evidence: int | None
-    is_free: bool  # the visitor is nobody's, and no bot
+    is_free: bool  # the visitor has no owner and is no bot
 
 
 class Settled(NamedTuple):
@@ -98,7 +98,7 @@ def settle_unchanged(keys: Sequence[Key]) -> Settled:
 def _new_people(
     changing: Iterable[_Said], sources: Mapping[int, EventSource]
 ) -> Sequence[tuple[EventSource, Identity]]:
-    """What programs say of people who are not there, about visitors that are nobody's."""
+    """What programs say of people who are not there, about visitors without an owner."""
     return [
         (source, entry.identity)
         for entry in changing
@@ -161,7 +161,7 @@ def _parsed(row: _Row) -> Identity | None:
 
 
 def _is_confirmed(entry: _Said, identity: Identity) -> bool:
-    """True where the row is about its visitor's owner and nobody else, by no stronger evidence."""
+    """True where the row is about its visitor's owner alone, by no stronger evidence."""
     row = entry.row
     is_owner = entry.person_ids == {row.owner_id} and not identity.previous
     return is_owner and row.evidence is not None and identity.evidence >= row.evidence

@@ -18,11 +18,13 @@ from oauth2_provider.models import get_access_token_model, get_grant_model, get_
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminOwnPasswordChangeForm
 
+from config.access import sessions
+from config.access.clients import offered_rights
 from config.access.models import ApiClient
-from config.access.sign_in import passwords, sessions
+from config.access.sessions import signed_in_user
+from config.access.sign_in import passwords
 from config.access.sign_in import views as sign_in_views
-from config.access.sign_in.sessions import signed_in_user
-from config.access.users import limits, rights
+from config.access.users import limits
 
 LIBRARIES = ("account", "mfa", "socialaccount", "axes")
 
@@ -73,7 +75,7 @@ class RoleRightsField(forms.ModelMultipleChoiceField):
     """Rights as check boxes, labelled in the reader's language."""
 
     def label_from_instance(self, obj: Any) -> str:
-        return rights.right_label(obj)
+        return offered_rights.right_label(obj)
 
 
 @admin.register(Group)
@@ -107,7 +109,7 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
         role_id = request.resolver_match.kwargs.get("object_id", "") if request.resolver_match else ""
         of_role = Q(group=int(role_id)) if str(role_id).isdecimal() and len(str(role_id)) < 10 else Q(pk=None)
         offered = (
-            Permission.objects.filter(rights.offered_rights_condition() | of_role)
+            Permission.objects.filter(offered_rights.offered_rights_condition() | of_role)
             .select_related("content_type")
             .distinct()
         )
@@ -117,5 +119,5 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
         return super().formfield_for_manytomany(db_field, request, **options)
 
 
+from config.access import user_admin  # noqa: E402, F401
 from config.access.clients import admin as client_admin  # noqa: E402, F401 (registers its pages)
-from config.access.users import admin as user_admin  # noqa: E402, F401

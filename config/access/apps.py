@@ -14,11 +14,11 @@ class AccessConfig(AppConfig):
         from axes.signals import user_locked_out
         from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 
+        from config.access import roles, sessions
         from config.access.clients import personal_data as client_personal_data
         from config.access.clients import tokens
         from config.access.sign_in import audit as sign_in_audit
-        from config.access.sign_in import mfa, sessions
-        from config.access.users import roles
+        from config.access.sign_in import mfa
         from people.core import permissions
 
         # after every app: the rights of all of them exist only once the last one is migrated

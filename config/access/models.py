@@ -104,7 +104,7 @@ class Invitation(models.Model):
 
 
 class Session(AbstractBaseSession):
-    """A browser session with its user and address; written by `config.access.sign_in.sessions`."""
+    """A browser session with its user and address; written by `config.access.sessions`."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
     address = models.GenericIPAddressField(null=True)

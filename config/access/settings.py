@@ -22,16 +22,16 @@ AXES_FAILURE_LIMIT = env.int("LOGIN_ATTEMPTS", 5)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCK_MINUTES", 15))
 # Wrong passwords and secrets from one address (of IPv6 one /64) in a minute, for any user
 LOGIN_FAILURES_PER_ADDRESS = env.int("LOGIN_FAILURES_PER_ADDRESS", 20)
-PASSWORD_HASHERS = ["config.access.sign_in.throttling.BoundedPBKDF2"]
+PASSWORD_HASHERS = ["config.access.throttling.BoundedPBKDF2"]
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_CLIENT_IP_CALLABLE = "config.access.sign_in.views.address"
+AXES_CLIENT_IP_CALLABLE = "config.access.sign_in.views.client_network"
 AXES_LOCKOUT_CALLABLE = "config.access.sign_in.views.locked_out"
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # further attempts do not prolong the lock
 AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True  # sessions show who is signed in
 
-SESSION_ENGINE = "config.access.sign_in.sessions"
+SESSION_ENGINE = "config.access.sessions"
 SESSION_COOKIE_AGE = env.int("SESSION_IDLE_MINUTES", 12 * 60) * 60
 SESSION_MAX_SECONDS = env.int("SESSION_MAX_HOURS", 7 * 24) * 3600
 
@@ -47,7 +47,7 @@ ACCOUNT_ADAPTER = "config.access.sign_in.sso.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
-ACCOUNT_USER_DISPLAY = "config.access.sign_in.sso.display"
+ACCOUNT_USER_DISPLAY = "config.access.sign_in.sso.account_display_name"
 # Wrong codes of the second step: only a caller with the password can use them up
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # seconds for which a password or a second step confirms the user's identity
 ACCOUNT_RATE_LIMITS = {"login_failed": "60/15m/ip,10/15m/key", "reauthenticate": "10/m/user"}

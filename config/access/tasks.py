@@ -6,10 +6,9 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from activities.sources import keys as source_keys
-from config.access import call_limits
+from config.access import call_limits, sessions
 from config.access.clients import failures as client_failures
 from config.access.models import ApiToken, CallCount, IdempotentReply
-from config.access.sign_in import sessions
 from config.access.users import invitations
 
 KEPT_AFTER_EXPIRY = timedelta(days=7)  # so that users still see which token expired

@@ -17,6 +17,7 @@ from config.access.clients.tokens import TokenHolder
 from config.api import errors as api_errors
 from config.api import idempotency
 from config.observability import logging as log_formats
+from config.server.request_body import read_chunked_body
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, TooLargeError, UnauthorizedError, quoted_value
 from people.core.numerals import whole_number
@@ -143,7 +144,7 @@ def _bound_body(request: HttpRequest) -> None:
     if whole_number(length, most_digits=MAX_LENGTH_DIGITS) > settings.API_MAX_BODY:
         raise TooLargeError(_too_large())
     if not length and request.META.get("wsgi.input_terminated"):
-        body = request.META["wsgi.input"].read(settings.API_MAX_BODY + 1)
+        body = read_chunked_body(request, settings.API_MAX_BODY + 1)
         if len(body) > settings.API_MAX_BODY:
             raise TooLargeError(_too_large())
         request.META["CONTENT_LENGTH"] = str(len(body))

@@ -274,7 +274,7 @@ class Collector:
         raise HttpError(404, "not_found", "There is nothing at this address.")
 
     async def _send_script_of_site(self, request: Request, reply: Reply, text: str, name: str) -> None:
-        known = await self.known.find_key(text, oldest=inf)  # pages keep their script while the database is away
+        known = await self.known.find_key(text, oldest=inf)  # pages keep their script while the database is unavailable
         key = known.key
         if key is None or not (key.is_live and key.source.is_on and key.source.is_browser):
             raise HttpError(404, "not_found", "There is no such web site.")

@@ -15,7 +15,7 @@ from people.core.codes import Code
 
 # SDKs give an event up at any 4xx; 400 is what Segment answers. Batches of like events shrink to a fiftieth
 LIMITS = Limits(MAX_BODY, 100, 400)
-SMALL_LIMITS = Limits(MAX_BROWSER_BODY, 100, 400)  # of what anybody can send, or what is read to find its key
+SMALL_LIMITS = Limits(MAX_BROWSER_BODY, 100, 400)  # of what any sender can send, or what is read to find its key
 KEY_STATUS = {Code.SOURCE_OFF: 401}  # the key does not work: Segment has no other answer for it
 SUCCESS = {"success": True}
 ALLOWED_HEADERS = "Authorization, Content-Type, Content-Encoding, AnonymousId, SentAt"
@@ -35,14 +35,18 @@ class Intake(Protocol):
         """Wait for the commit. Raises `HttpError`."""
 
 
-async def authenticate(intake: Intake, request: Request, key: str, size: int, *, is_in_address: bool = False) -> Sender:
+async def authenticate_sender(
+    intake: Intake, request: Request, key: str, size: int, *, is_in_address: bool = False
+) -> Sender:
     """The sender; from here on the body has the limits of its kind of source. Raises `HttpError`."""
     sender = await intake.sender(request, key, size, is_in_address=is_in_address, statuses=KEY_STATUS)
     request.limits = SMALL_LIMITS if sender.source.is_browser else LIMITS
     return sender
 
 
-async def acknowledge(intake: Intake, reply: Reply, sender: Sender, size: int, items: Sequence[ReceivedEvent]) -> None:
+async def commit_and_acknowledge(
+    intake: Intake, reply: Reply, sender: Sender, size: int, items: Sequence[ReceivedEvent]
+) -> None:
     """Answer once everything is committed: what is wrong with one event is no error of the request."""
     await intake.commit(Submission(sender.source.pk, size, list(items)))
     await reply.json(200, SUCCESS)
@@ -56,7 +60,7 @@ def key_of_basic(value: str) -> str:
         raise HttpError(401, Code.UNKNOWN_WRITE_KEY, "There is no such write key.", ends=True) from None
 
 
-def authorization(request: Request) -> tuple[str, str]:
+def authorization_header(request: Request) -> tuple[str, str]:
     """The scheme in lower case and the value of the header; empty where there is none."""
     scheme, _blank, value = request.headers.get("authorization", "").partition(" ")
     return scheme.lower(), value.strip()

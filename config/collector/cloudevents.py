@@ -6,7 +6,14 @@ from django.utils import timezone
 
 from activities.cloudevents.reading import read_events
 from activities.cloudevents.wire import BATCH, STRUCTURED, is_supported, parse_events
-from config.collector.calls import LIMITS, Intake, acknowledge, authenticate, authorization, key_of_basic
+from config.collector.calls import (
+    LIMITS,
+    Intake,
+    authenticate_sender,
+    authorization_header,
+    commit_and_acknowledge,
+    key_of_basic,
+)
 from config.collector.clients import client_of
 from config.collector.http import HttpError, Reply, Request
 from people.core.codes import Code
@@ -37,7 +44,7 @@ async def answer_handshake(intake: Intake, request: Request, reply: Reply) -> No
     origin = request.headers[REQUEST_ORIGIN].strip()
     if len(origin) > MAX_DNS_NAME or not _DNS_NAME.fullmatch(origin):
         raise HttpError(400, Code.BAD_HEADER, "Expected the DNS name of the sender in WebHook-Request-Origin.")
-    await authenticate(intake, request, _key_of(*authorization(request)), 0)
+    await authenticate_sender(intake, request, _key_of(*authorization_header(request)), 0)
     agreed = {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*", "Allow": "OPTIONS, POST"}
     await reply.send(200, headers=agreed)
 
@@ -46,7 +53,7 @@ async def serve_cloudevents(intake: Intake, request: Request, reply: Reply) -> N
     """Take one event or a batch of them. The key is in the head, so nothing of a stranger's body is read."""
     received = timezone.now()
     request.limits = LIMITS
-    sender = await authenticate(intake, request, _key_of(*authorization(request)), request.size)
+    sender = await authenticate_sender(intake, request, _key_of(*authorization_header(request)), request.size)
     size, content_type = request.size, request.headers.get("content-type", "")
     if not is_supported(content_type, request.headers):
         message = f"Expected {STRUCTURED}, {BATCH}, or an event whose attributes are ce- headers."
@@ -58,7 +65,7 @@ async def serve_cloudevents(intake: Intake, request: Request, reply: Reply) -> N
         raise HttpError(400, refusal.code, str(refusal)) from None
     types = await intake.known.current_types(sent.names(), sender.source.pk)
     items = read_events(sent, client_of(request, sender, received), types)
-    await acknowledge(intake, reply, sender, size or len(body), items)
+    await commit_and_acknowledge(intake, reply, sender, size or len(body), items)
 
 
 def _key_of(scheme: str, value: str) -> str:

@@ -9,7 +9,7 @@ MAX_RIGHT = 50_000  # right codes of callers that are remembered
 
 
 class CodeGuesses:
-    """Wrong codes of each caller in a minute. Right codes never count, and a caller's earlier ones go on working.
+    """Wrong codes of each caller in a minute. Right codes never count, and a caller's earlier ones still work.
 
     A caller is a network, or the person whose token came with the click.
     """

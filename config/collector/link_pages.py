@@ -24,7 +24,7 @@ TEXTS = {
 }
 
 
-def page(status: int, accept_language: str) -> tuple[bytes, dict[str, str]]:
+def link_page(status: int, accept_language: str) -> tuple[bytes, dict[str, str]]:
     """The page in the reader's language as UTF-8, and its headers."""
     body, style_hash = _drawn(status, _language(accept_language))
     policy = f"default-src 'none'; style-src 'sha256-{style_hash}'; base-uri 'none'; frame-ancestors 'none'"

@@ -1,8 +1,8 @@
 """The short addresses of tracked links: a redirect to where the link's row says, and the click is kept.
 
 The redirect never waits long for the database, and works without it for links that this process knows: what is in
-print has to lead somewhere. Clicks that could not be committed are kept here and tried again. Whoever gets many codes
-wrong learns nothing more for a while; right codes count for nobody.
+print has to lead somewhere. Clicks that could not be committed are kept here and tried again. A client with many
+wrong codes gets no more answers for a while; right codes do not count.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from config.client_address import network_of
 from config.collector.guesses import CodeGuesses
 from config.collector.http import HttpError, Reply, Request
 from config.collector.known import KnownState
-from config.collector.link_pages import TYPE, page
+from config.collector.link_pages import TYPE, link_page
 from config.collector.windows import CallWindows
 from config.collector.writer import NotCommittedError, QueueFullError, Writer
 
@@ -53,7 +53,7 @@ class LinkState:
         self.later: deque[ReceivedClick] = deque(maxlen=MAX_LATER)
 
     async def find(self, code: str, state: KnownState) -> LinkTarget | None:
-        """The link as it was a few seconds ago, or as it was known while the database is away.
+        """The link as it was a few seconds ago, or as it was known while the database is unavailable.
 
         Raises `HttpError` (503) if it is not known and cannot be read.
         """
@@ -165,7 +165,7 @@ async def follow_link(collector: LinkClicks, request: Request, reply: Reply, raw
     if not address:
         await _say(request, reply, 410)
         return
-    # more than anybody clicks is not kept; whoever has a right address is led on
+    # more clicks than people make are not kept; right addresses are redirected
     if links.clicks.seconds_to_wait(caller, settings.LINK_CLICKS_PER_ADDRESS):
         CLICKS.add("too many")
     else:
@@ -226,5 +226,5 @@ def _token(request: Request) -> str:
 
 
 async def _say(request: Request, reply: Reply, status: int, headers: dict[str, str] | None = None) -> None:
-    body, own = page(status, request.headers.get("accept-language", ""))
+    body, own = link_page(status, request.headers.get("accept-language", ""))
     await reply.send(status, b"" if request.method == "HEAD" else body, TYPE, {**own, **(headers or {})})

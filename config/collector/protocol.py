@@ -98,7 +98,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete or self.cycle.more_body or self.flow.write_paused
 
     def _count(self, *parts: bytes) -> None:
-        """Bound a head that comes in one piece, too."""
+        """Bound a head received in one piece, too."""
         self._head_size += sum(len(part) for part in parts)
         if self._head_size > MAX_HEAD:
             self._end(431, b"Request Header Fields Too Large")

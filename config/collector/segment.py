@@ -17,9 +17,9 @@ from config.collector.calls import (
     SMALL_LIMITS,
     SUCCESS,
     Intake,
-    acknowledge,
-    authenticate,
-    authorization,
+    authenticate_sender,
+    authorization_header,
+    commit_and_acknowledge,
     key_of_basic,
 )
 from config.collector.clients import client_of
@@ -59,7 +59,7 @@ async def _take_call(intake: Intake, request: Request, reply: Reply, call: str) 
     size = request.size
     sender: Sender | None = None
     if key or query_key:
-        sender = await authenticate(intake, request, key or query_key, size, is_in_address=not key)
+        sender = await authenticate_sender(intake, request, key or query_key, size, is_in_address=not key)
         size = request.size  # again, by the limits of its source
     body = await request.body()
     if call == METRICS:
@@ -70,17 +70,17 @@ async def _take_call(intake: Intake, request: Request, reply: Reply, call: str) 
     except RejectedError as refusal:
         raise HttpError(400, refusal.code, str(refusal)) from None
     if sender is None:
-        sender = await authenticate(intake, request, envelope.write_key, size or len(body))
+        sender = await authenticate_sender(intake, request, envelope.write_key, size or len(body))
     if envelope.sent_at is None:
         envelope.sent_at = request.headers.get("sentat")
     types = await intake.known.current_types(envelope.event_names(), sender.source.pk)
     items = read_messages(envelope, client_of(request, sender, received), types)
-    await acknowledge(intake, reply, sender, size or len(body), items)
+    await commit_and_acknowledge(intake, reply, sender, size or len(body), items)
 
 
 def _key_of_header(request: Request) -> str:
     """The user of Basic authentication; empty where there is none."""
-    scheme, value = authorization(request)
+    scheme, value = authorization_header(request)
     return key_of_basic(value) if scheme == "basic" else ""
 
 

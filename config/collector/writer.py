@@ -182,7 +182,7 @@ class Writer(threading.Thread):
 
 
 def _weight(submission: Committable) -> int:
-    """The work of a commit: items without hits are noted, counted or kept for somebody to look at, too."""
+    """The work of a commit: items without hits are noted, counted or kept for review, too."""
     return max(submission.number_of_hits, len(submission.items), 1)
 
 

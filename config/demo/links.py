@@ -23,7 +23,7 @@ MAIL: Text = {"en": "Email, test drive", "es": "Correo, prueba de conducción"}
 EMAIL: Text = {"en": "Test drive invitation", "es": "Invitación a una prueba de conducción"}
 DAYS = 20
 READERS = 45  # people who followed their own link in the email
-SCANS = 60  # of the code on the leaflet, by nobody known
+SCANS = 60  # of the code on the leaflet, by unknown people
 PHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 "
     "Mobile/15E148 Safari/604.1"

@@ -1,6 +1,6 @@
 """The web site of the demo's company, with the script installed: what is done there arrives as web activities.
 
-Its pages are public, and exist from the moment somebody on the team opens the site by its button.
+Its pages are public, and exist from the moment a user opens the site by its button.
 """
 
 from urllib.parse import urlsplit

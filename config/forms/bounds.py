@@ -1,10 +1,10 @@
-"""Bounds of what anybody may send to a form, checked before a body is read."""
+"""Bounds of what any visitor may send to a form, checked before a body is read."""
 
 from django.conf import settings
 from django.http import HttpRequest
 
 from config.access import call_limits
-from config.access.sign_in.throttling import network_of_request
+from config.access.throttling import network_of_request
 
 MAX_BODY = 64 * 1024  # of a form
 MAX_KIOSK_BODY = 256 * 1024  # of what waited in a kiosk
@@ -35,7 +35,7 @@ def seconds_of_form(form_id: int, *, is_spam: bool) -> int:
 
 
 def seconds_of_kiosk(form_id: int) -> int:
-    """As `seconds_of_form` for the kiosk, which anybody's submissions on the form's page do not use up.
+    """As `seconds_of_form` for the kiosk, which submissions on the form's page do not use up.
 
     Its address is a secret, and at a trade show all have one network address: that is not counted.
     """

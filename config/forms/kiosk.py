@@ -24,7 +24,7 @@ from activities.tracking.clock import is_epoch_ms
 from activities.tracking.wire import MESSAGE_ID
 from config.client_address import request_address
 from config.forms.bounds import MAX_KIOSK_BODY, is_too_large, seconds_of_kiosk
-from config.forms.pages import draw, in_language, message_page, too_many_page
+from config.forms.pages import in_language, message_page, render_form_page, too_many_page
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.datatypes import exact_json
@@ -36,7 +36,7 @@ MAX_LATE = timedelta(days=14)  # a device that was offline for longer: what it s
 JSON = "application/json"
 
 
-@csrf_exempt  # there is no session: whoever has the link may send
+@csrf_exempt  # there is no session: a user of the link may send
 @require_http_methods(["GET", "HEAD", "POST"])
 def kiosk_page(request: HttpRequest, key: str) -> HttpResponse:
     """The kiosk. POST takes one form, or as JSON what the page's script has kept while there was no network."""
@@ -56,7 +56,7 @@ def kiosk_page(request: HttpRequest, key: str) -> HttpResponse:
 
 
 def _sender(request: HttpRequest) -> Sender:
-    """Whoever stands at the kiosk: the address of the page is a secret, and the browser is nobody's."""
+    """The guest at the kiosk: the address of the page is a secret, and the browser belongs to no person."""
     agent = parse_agent(request.headers.get("User-Agent", ""))
     return Sender(Way.KIOSK, agent, kept_ip_address(request_address(request)))
 
@@ -65,7 +65,9 @@ def _draw(
     request: HttpRequest, form: Form, key: str, reading: Reading, status: int = 200, *, is_sent: bool = False
 ) -> HttpResponse:
     address = reverse("form-kiosk", args=[key])
-    return draw(request, form, "forms/kiosk.html", reading, status, script=True, address=address, is_sent=is_sent)
+    return render_form_page(
+        request, form, "forms/kiosk.html", reading, status, script=True, address=address, is_sent=is_sent
+    )
 
 
 def _take_form(request: HttpRequest, form: Form, key: str) -> HttpResponse:

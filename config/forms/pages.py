@@ -36,10 +36,10 @@ POLICY = (
 )
 COOKIE = "_ca"  # the tracking script's
 NEXT, PAGE, OWN, CODE = "_next", "_page", "_own", "code"  # what a page may say besides the fields
-CAMPAIGN = "_campaign"  # the part of our own page's query that says where somebody came from, sent along with the form
+CAMPAIGN = "_campaign"  # the part of our own page's query that says where a visitor came from, sent along with the form
 
 
-@csrf_exempt  # whoever sends a form is nobody: there is no session that another site could misuse
+@csrf_exempt  # senders of a form are anonymous: there is no session that another site could misuse
 @require_http_methods(["GET", "HEAD", "POST"])
 def form_page(request: HttpRequest, key: str) -> HttpResponse:
     """The page of a form. POST takes it, from here or from a form on another site, and leads on."""
@@ -70,7 +70,7 @@ def thanks_page(request: HttpRequest, key: str) -> HttpResponse:
 
 
 def _own_code(request: HttpRequest, form: Form) -> str:
-    """The QR code of a submission for the entrance of the form's event; empty without one. It names nobody."""
+    """The QR code of a submission for the entrance of the form's event; empty without one. It names no person."""
     token = request.GET.get(CODE, "")
     if not form.event or submission_of_code(form, token) is None:
         return ""
@@ -154,10 +154,10 @@ def _draw(
 ) -> HttpResponse:
     """The page of the form. `hidden`: members that are sent again with it; those without a value are left out."""
     members = {name: value for name, value in hidden.items() if value}
-    return draw(request, form, "forms/page.html", reading, status, hidden=members)
+    return render_form_page(request, form, "forms/page.html", reading, status, hidden=members)
 
 
-def draw(
+def render_form_page(
     request: HttpRequest, form: Form, template: str, reading: Reading, status: int = 200, **context: Any
 ) -> HttpResponse:
     """A page with the form's fields, the values that were sent, and what is wrong with each."""

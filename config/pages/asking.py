@@ -5,7 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from config.access.users import asking, rights
+from config.access.clients import offered_rights
+from config.access.users import asking
 from people.core.errors import RejectedError
 
 
@@ -32,7 +33,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": _("Ask someone who can"),
         "right": right,
-        "what": rights.right_labels([right]).get(right, ""),
+        "what": offered_rights.right_labels([right]).get(right, ""),
         "holders": asking.names_in_words(asking.users_with_right(right, request.user)),
         "path": path,
         "key": asking.help_key(request.user, right, path),

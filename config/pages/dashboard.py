@@ -47,7 +47,7 @@ FAILED_WITHIN = timedelta(days=1)
 LATE = timedelta(minutes=5)  # above this age the counts are behind
 
 
-def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def dashboard_context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's DASHBOARD_CALLBACK: adds first steps and the cards that the user may see."""
     cards = [
         {"template": f"config/dashboard/{name}.html", **build(request)}

@@ -229,7 +229,7 @@ def _moments_table(headings: Sequence[str], rows: Sequence[Any]) -> Table:
 
 
 def wait_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
-    """Return the times within which shares of the people went on, the people by time, and those who did not."""
+    """Return the times within which shares of the people continued, the people by time, and those who did not."""
     started = rows[0][1]
     within = [(share, wait / SECOND) for kind, share, wait, *_rest in _of_kind(rows, "within")]
     buckets = [(least, end, count) for _kind, least, end, count in _of_kind(rows, "bucket")]
@@ -299,7 +299,7 @@ def _wait_chart(chosen: dict[str, Any], buckets: Sequence[tuple[int, int | None,
 
 
 def waited_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
-    """Return the table of the people who went on within a time: when they began and when they went on."""
+    """Return the table of the people who continued within a time: when they began and when they continued."""
     headings = [_("Person"), _("Email"), str(chosen["type"])]
     if chosen["wait"] != "never":
         headings.append(str(chosen["then"] or chosen["type"]))

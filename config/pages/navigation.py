@@ -69,14 +69,6 @@ def is_reports_page(request: Any) -> bool:
     return request.path.startswith(str(reverse("reports"))) and not is_dashboards_page(request)
 
 
-def unread_notices(request: Any) -> str:
-    """Return the number of unread notices for the side bar; empty if there are none."""
-    from people.core import notifications  # settings import this module before apps are loaded
-
-    count = notifications.unread_notice_count(request.user) if request.user.is_authenticated else 0
-    return "99+" if count > 99 else str(count or "")
-
-
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": _("Custom Activities"),
     "SITE_HEADER": _("Custom Activities"),
@@ -85,7 +77,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SITE_URL": None,  # there is no other site than these pages
     "SHOW_LANGUAGES": True,
-    "DASHBOARD_CALLBACK": "config.pages.dashboard.context",
+    "DASHBOARD_CALLBACK": "config.pages.dashboard.dashboard_context",
     "COMMAND": {"search_callback": "config.pages.command_palette.search_palette"},
     "STYLES": [
         lambda request: static("css/tokens.css"),
@@ -127,7 +119,7 @@ UNFOLD: dict[str, Any] = {
                         "title": _("Notifications"),
                         "icon": "notifications",
                         "link": reverse_lazy("notices"),
-                        "badge": "config.pages.navigation.unread_notices",
+                        "badge": "config.pages.notifications.unread_notices",
                     },
                 ]
             },

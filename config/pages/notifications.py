@@ -11,6 +11,12 @@ from people.core.notifications import KINDS, Notice, NoticeSwitch
 SHOWN = 100
 
 
+def unread_notices(request: HttpRequest) -> str:
+    """Return the number of unread notices for the side bar; empty if there are none."""
+    count = notifications.unread_notice_count(request.user) if request.user.is_authenticated else 0
+    return "99+" if count > 99 else str(count or "")
+
+
 def notices_page(request: HttpRequest) -> HttpResponse:
     """Show the latest notices; POST marks them as read or saves the switches."""
     if request.method == "POST":

@@ -15,8 +15,8 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from config import demo
+from config.access.sessions import signed_in_user
 from config.access.sign_in import passwords
-from config.access.sign_in.sessions import signed_in_user
 from config.demo import manifest as demo_manifest
 from people.admin.installation import InstallationForm
 from people.core import installation

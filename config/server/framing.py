@@ -12,13 +12,14 @@ HEAD_END = b"\r\n\r\n"
 IN_MEMORY = 65_536  # bytes of a body that are kept in memory; the rest goes to a temporary file
 MAX_SIZE_LINE = 1_024  # of a chunk's size line, and of a line after the last chunk
 MAX_TRAILERS = 8_192
+CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;.*)?", re.DOTALL)  # RFC 9112, 7.1; extensions are not read
 EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
 # bodies of any length that the application reads as they arrive
 STREAMS = re.compile(rb"POST /api/v1/(activities/stream|imports)/?[? ]")
 
 
-class RequestBoundError(Exception):
-    """A request is larger than its bounds; `status` is that of the response."""
+class RefusedRequestError(Exception):
+    """A request is larger than its bounds, or its chunks are malformed; `status` is that of the response."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -56,7 +57,7 @@ class Chunks:
             if end < 0:
                 return None
             at = end + 1
-            if self._is_end(self.line.strip()):
+            if self._is_end(self.line.rstrip(b"\n").removesuffix(b"\r")):
                 return at
             self.line = b""
         return None
@@ -66,10 +67,11 @@ class Chunks:
             self.trailers += len(line)
             if self.trailers > MAX_TRAILERS:
                 raise ValueError("too much after the last chunk")
-            return not line
-        size = int(line.partition(b";")[0].strip() or b"?", 16)
-        if size < 0:
-            raise ValueError("a chunk of less than nothing")
+            return not line.strip()
+        match = CHUNK_SIZE.fullmatch(line)
+        if not match:
+            raise ValueError("not the size of a chunk")
+        size = int(match[1], 16)
         self.is_trailer, self.left = size == 0, size + 2 if size else 0
         return False
 
@@ -93,7 +95,7 @@ class Incoming:
         self._chunks: Chunks | None = None
 
     def feed(self, data: bytes) -> None:
-        """Add received bytes. Raises RequestBoundError if they are too many."""
+        """Add received bytes. Raises RefusedRequestError if they are too many (414, 431) or no chunks (400)."""
         if self.head:
             self._add_body(data)
             return
@@ -142,9 +144,9 @@ class Incoming:
     def _check_head(self, end: int) -> None:
         line = self._arriving.find(b"\r\n", 0, self.bounds.line + 2)
         if line < 0 and len(self._arriving) > self.bounds.line:
-            raise RequestBoundError(414)
+            raise RefusedRequestError(414)
         if (end if end >= 0 else len(self._arriving)) > self.bounds.head:
-            raise RequestBoundError(431)
+            raise RefusedRequestError(431)
 
     def _read_framing(self) -> None:
         """Read the framing of the body from the head; ambiguous framing counts as none."""
@@ -184,7 +186,7 @@ class Incoming:
             try:
                 return self._chunks.feed(data)
             except ValueError:
-                return len(data)  # the parser refuses it
+                raise RefusedRequestError(400) from None
         assert self._length is not None
         left = self._length - (self._body.tell() if self._body else 0)
         return left if left <= len(data) else None

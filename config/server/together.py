@@ -202,6 +202,6 @@ def _is_alive(pid: int) -> bool:
 
 
 def _say(text: str) -> None:
-    """Print, even where nobody reads it any more."""
+    """Print, even without a reader."""
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)

@@ -24,7 +24,8 @@ from gunicorn import http
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from config.server.client_socket import ClientSocket, Pace
-from config.server.framing import Bounds, Incoming, RequestBoundError
+from config.server.framing import Bounds, Incoming, RefusedRequestError
+from config.server.request_body import BodyReader
 
 RECEIVED_AT_ONCE = 65_536
 LINGER_SECONDS = 2.0  # for a client to read a response before the connection closes while it still sends
@@ -32,6 +33,7 @@ LINGER_BYTES = 1_048_576
 CHECK_EVERY = 0.5  # seconds
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 TEXTS = {
+    400: "The body is malformed: the size of a chunk is one to fifteen hexadecimal digits.",
     408: "The request did not arrive in time.",
     414: "The address is too long.",
     431: "The headers are too large.",
@@ -155,6 +157,7 @@ class Worker(ThreadWorker):
     def handle_request(self, req: Any, conn: Any) -> Any:
         if conn.is_stream:
             req.force_close()
+        req.body.reader = BodyReader(req.body.reader)
         return super().handle_request(req, conn)
 
     def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
@@ -199,7 +202,7 @@ class Worker(ThreadWorker):
         had_head = bool(incoming.head)
         try:
             incoming.feed(data)
-        except RequestBoundError as error:
+        except RefusedRequestError as error:
             self._unwatch(conn, self.arriving)
             self._refuse(conn, error.status)
             return

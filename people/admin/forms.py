@@ -74,7 +74,7 @@ class ValuesForm(forms.Form):
     def __init__(self, data: Any = None, person: Person | None = None) -> None:
         super().__init__(data, initial={"seen_revision": person.revision if person else 0})
         self.is_new = person is None
-        self.rows = [row for row in PersonField.objects.shown() if row.api_name not in READ_ONLY]
+        self.rows = [row for row in PersonField.objects.visible() if row.api_name not in READ_ONLY]
         for row in self.rows:
             self.fields[row.api_name] = _value_field(row, person)
 
@@ -307,4 +307,4 @@ class PersonFieldForm(forms.Form):
 
 def list_choices(**filters: Any) -> QuerySet[StaticList]:
     """Static lists to choose from, by name."""
-    return StaticList.objects.shown().filter(**filters).order_by("name")[:1_000]
+    return StaticList.objects.unarchived().filter(**filters).order_by("name")[:1_000]

@@ -184,7 +184,7 @@ def stored_text_forms(texts: Sequence[str]) -> list[str]:
 def has_cut_text(value: str, texts: Sequence[str]) -> bool:
     """True if a value that was shortened with "…" was cut within one of the texts (lower case): its beginning is left.
 
-    Fewer than `MIN_CUT` characters identify nobody. The work is linear in the value for each text.
+    Fewer than `MIN_CUT` characters identify no person. The work is linear in the value for each text.
     """
     parts = value.lower().split("…")[:-1]
     return any(_ends_within(part, text) for text in texts if len(text) > MIN_CUT for part in parts)

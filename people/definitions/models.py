@@ -73,7 +73,7 @@ class Definition(models.Model):
         abstract = True
 
     @property
-    def shown(self) -> Any:
+    def live_or_draft(self) -> Any:
         """The version shown on pages: the live one, or the draft before the first approval."""
         return self.live or self.draft
 

@@ -273,7 +273,7 @@ register_reference_kind(
         gettext_lazy("Static list"),
         gettext_lazy("On the list “%(name)s”"),
         VIEW_STATICLIST,
-        lambda: StaticList.objects.shown().order_by("name").values_list("pk", "name"),
+        lambda: StaticList.objects.unarchived().order_by("name").values_list("pk", "name"),
         lambda pk: StaticList.objects.filter(pk=pk).values_list("name", flat=True).first(),
         _apply_static_list,
     )

@@ -20,7 +20,7 @@ from people.fields import catalog
 
 MOST_READ = 10_000
 FIRST_PIECE, LARGEST_PIECE = 100, 2_000
-SORTED_WHOLE = 10_000  # candidates that are sorted, instead of a walk past everybody
+SORTED_WHOLE = 10_000  # candidates that are sorted, instead of a walk past all people
 WITHOUT = "w"
 
 

@@ -21,7 +21,7 @@ from people.models.object_types import ObjectType
 class ObjectRecord(models.Model):
     """One object: a car. Among the records that are not deleted its dedupe values are unique.
 
-    `person_id`: whom its link to a person names; null without such a link, and while the link waits for somebody.
+    `person_id`: the person of its link; null without a link to a person, and while the link waits for a person.
     `person_key` and `linked_key` are the values of its links as compared (`keys.key_of`).
     """
 

@@ -45,7 +45,7 @@ class ObjectType(Definition):
         constraints = [named_for_programs("object_type_api_name_is_a_name")]
 
     def __str__(self) -> str:
-        return self.shown.name if self.shown else self.api_name
+        return self.live_or_draft.name if self.live_or_draft else self.api_name
 
 
 class ObjectVersion(Version):

@@ -18,7 +18,7 @@ from people.datatypes.canonical import dump_json
 from people.models import ObjectChange, ObjectRecord
 from people.objects import links, record_sql
 from people.objects.matching import find_records, key_problems, lock_values
-from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused
+from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused_outcome
 from people.objects.schema import ObjectSchema, RecordField
 
 MAX_VALUES_BYTES = 65_536  # of all values of one record, as of one activity
@@ -96,7 +96,7 @@ class RecordBatch:
         return [outcome for outcome in self.outcomes if outcome is not None]
 
     def _refuse(self, index: int, *problems: Problem) -> None:
-        self.outcomes[index] = refused(*problems)
+        self.outcomes[index] = refused_outcome(*problems)
 
     def _parse(self, index: int) -> dict[str, Any] | None:
         """The row's canonical values, or None if it is refused."""
@@ -161,7 +161,7 @@ class RecordBatch:
             else:
                 new.add(value)
                 changed.add(record.pk)
-        # a link that goes away and comes back is resolved anew
+        # a link that is removed and set again is resolved anew
         return (new | {value for pk, value in kept.items() if pk in changed}) - {None}
 
     def _find_holders(
@@ -240,7 +240,7 @@ class RecordBatch:
     def _link_columns(self, record: ObjectRecord, row: Mapping[str, Any]) -> dict[str, Any] | Problem:
         """The new values of a record's columns of links, or why a value is refused.
 
-        A link stays with whom it named when it was written. A value that the record has already may go on waiting.
+        A link stays with whom it named when it was written. A value that the record has already may keep waiting.
         """
         columns: dict[str, Any] = {}
         for side in self.sides:

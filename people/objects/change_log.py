@@ -33,7 +33,7 @@ def high_water_mark() -> int:
 def read_changes(
     last_id: int, limit: int, object_type_ids: Sequence[int] | None = None
 ) -> tuple[list[ObjectChange], int]:
-    """The next changes after id `last_id`, of some types or of all, in order, at most `limit`; and where to go on.
+    """The next changes after id `last_id`, of some types or of all, in order, at most `limit`; and where to continue.
 
     Pass few types: each is read in the order of its ids from the index `object_change_log`.
     """
@@ -48,7 +48,7 @@ def read_changes(
 def changed_record_ids(
     last_id: int, upto_id: int, limit: int, object_type_ids: Sequence[int]
 ) -> tuple[Sequence[int], int]:
-    """The records of the next changes of some types after id `last_id` up to `upto_id`, and where to go on.
+    """The records of the next changes of some types after id `last_id` up to `upto_id`, and where to continue.
 
     At most `limit` changes are read; `upto_id` is not beyond the high-water mark.
     """

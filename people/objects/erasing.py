@@ -103,7 +103,7 @@ def erase_objects(erasing: Erasing) -> None:
 
 
 def _keys_of_link(link: ApprovedObjectField, person_ids: Sequence[int], known: set[str]) -> set[str]:
-    """The keys by which a link names these people and nobody else."""
+    """The keys by which a link names these people alone."""
     if link.link_by == ID:
         return {str(pk) for pk in person_ids}
     keys = known | keys_of_people(link.link_by, person_ids)
@@ -122,7 +122,7 @@ def _waiting_or_cleared(found: PeopleObjects, link: ApprovedObjectField, side: s
             [link.is_dedupe, list(found.keys[link.pk]), link.object_type_id],
         )
         rows = cursor.fetchall()
-    # a record that only waits for somebody else's record stays, without the value
+    # a record that only waits for another person's record stays, without the value
     is_deleted = (lambda own: own) if side == "person" else (lambda _own: link.is_dedupe)
     found.cleared[link.pk] |= {pk for pk, own in rows if not is_deleted(own)}
     return {pk for pk, own in rows if is_deleted(own)}

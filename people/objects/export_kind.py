@@ -53,7 +53,7 @@ def _column(field: RecordField) -> ExportColumn:
 def object_choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
     """One choice a type."""
     types = ObjectType.objects.approved().select_related("live").order_by("live__plural_name")[:500]
-    return [(row.api_name, row.shown.plural_name, {"object_type": row.api_name}) for row in types]
+    return [(row.api_name, row.live_or_draft.plural_name, {"object_type": row.api_name}) for row in types]
 
 
 export_kinds.register_export_kind(

@@ -46,7 +46,7 @@ class ObjectsTarget(ImportTarget):
 
     def subjects(self) -> list[tuple[str, Any]]:
         types = ObjectType.objects.recordable().select_related("live").order_by("live__plural_name")
-        return [(row.api_name, _("Objects: %(type)s") % {"type": row.shown.plural_name}) for row in types]
+        return [(row.api_name, _("Objects: %(type)s") % {"type": row.live_or_draft.plural_name}) for row in types]
 
     def mappable(self, subject: str) -> list[Mappable]:
         schema = _schema_named(subject)
@@ -128,7 +128,7 @@ class ObjectsTarget(ImportTarget):
             for place, schema, values in _good_values(rows, plan)
         }
 
-    def again(self, is_same: bool, plan: ImportPlan) -> RowResult:
+    def repeated_row_result(self, is_same: bool, plan: ImportPlan) -> RowResult:
         if plan.action == RecordAction.CREATE:
             message = _("a record with these dedupe values exists already")
             return RowResult(ImportStatus.REFUSED, (Problem(Code.RECORD_EXISTS, message),))

@@ -1,8 +1,8 @@
 """Links of records to people and to other records.
 
-A link is resolved when it is written, and stays. One that names nobody yet waits, and is joined when the person or
-record appears; that of a deleted record is resolved when the record is restored. Whoever writes a link and whoever
-makes the one that it names take the same lock of the value first, so that none of them misses the other: that of the
+A link is resolved when it is written, and stays. One without a match yet waits, and is joined when the person or
+record appears; that of a deleted record is resolved when the record is restored. The writer of a link and the writer
+of its target take the same lock of the value first, so that none of them misses the other: that of the
 value of a person's field (`people.lookup.value_locks`), or that of the dedupe value of a record (OBJECT_LINK).
 Records that are joined are locked in one order: types that others link to first, then by id. Locks of records are
 `for no key update`: a foreign key leads from linking records to them.
@@ -68,7 +68,7 @@ def _lockable(schema: ObjectSchema) -> list[tuple[str, RecordField]]:
 
 
 def may_wait(field: RecordField) -> bool:
-    """Return True if values of this link can name somebody who appears later: ids are not known before."""
+    """Return True if values of this link can name a person who appears later: ids are not known before."""
     return field.link_by not in (ID, GUID)
 
 
@@ -114,7 +114,7 @@ def parse_guid(value: Any) -> UUID | None:
 
 
 def resolve_waiting(schema: ObjectSchema, records: Sequence[ObjectRecord]) -> None:
-    """Set the links of `records` that wait and name somebody by now; the caller holds the locks and writes them."""
+    """Set the links of `records` that wait and have a match by now; the caller holds the locks and writes them."""
     if (link := schema.person_link) is not None:
         waiting = [record for record in records if record.person_key is not None and record.person_id is None]
         people = find_people(link, {link.from_json(record.fields[link.api_name]) for record in waiting})
@@ -144,7 +144,7 @@ def join_records(schema: ObjectSchema, records: Sequence[ObjectRecord], source: 
 
 
 def join_people(announcement: events.Announcement, source: Source) -> None:
-    """Give records that wait for somebody their person, once that person appears: a subscriber to events.
+    """Give waiting records their person, once that person appears: a subscriber to events.
 
     The writer of the people holds the locks of the values, or that of all people alone.
     """

@@ -46,5 +46,5 @@ class RecordOutcome:
     is_changed: bool = True
 
 
-def refused(*problems: Problem) -> RecordOutcome:
+def refused_outcome(*problems: Problem) -> RecordOutcome:
     return RecordOutcome(RecordStatus.REFUSED, None, None, problems)

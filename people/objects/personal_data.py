@@ -60,7 +60,7 @@ def _move_rows(table: str) -> Any:
 
 
 def _move_rows_back(table: str) -> Any:
-    """An `undo` that moves each row of the merge back, unless it belongs to somebody else by now."""
+    """An `undo` that moves each row of the merge back, unless it belongs to another person by now."""
 
     def undo(merging: Merging, merge_data: dict[str, Any] | None) -> None:
         moved = (merge_data or {}).get("moved", ())
@@ -106,7 +106,7 @@ def _export_records(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
 
 
 def _export_changes(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-    """All that an erasure deletes; of a change by which a record went to somebody else, the old values alone."""
+    """All that an erasure deletes; of a change by which a record went to another person, the old values alone."""
     own = set(person_ids)
     for change in _changes_of(person_ids).order_by("pk").iterator(chunk_size=1_000):
         is_gone = change.former_person_id in own and change.person_id not in own

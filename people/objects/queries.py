@@ -129,7 +129,7 @@ def shown_values(record: ObjectRecord, schema: ObjectSchema | None = None) -> di
 
 
 def waiting_records(object_type: ObjectType) -> QuerySet[ObjectRecord]:
-    """Records whose link to a person names nobody yet."""
+    """Records whose link to a person has no match yet."""
     waiting = Q(person_id__isnull=True, person_key__isnull=False)
     return ObjectRecord.objects.existing().filter(waiting, object_type=object_type)
 

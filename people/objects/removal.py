@@ -15,7 +15,7 @@ from people.models import ObjectChange, ObjectRecord, ObjectType
 from people.objects import links, record_sql
 from people.objects.batch import refuse_if_changed
 from people.objects.matching import find_records, key_problems, lock_keys, lock_type
-from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused
+from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused_outcome
 from people.objects.records import MAX_BATCH, upsert_records
 from people.objects.schema import ObjectSchema, schema_of_record
 
@@ -48,7 +48,7 @@ def delete_records(
     for place in values:
         record = records.get(place)
         if record is None or record.pk in deleted:
-            outcomes[place] = refused(Problem(Code.UNKNOWN_RECORD, _("there is no such record")))
+            outcomes[place] = refused_outcome(Problem(Code.UNKNOWN_RECORD, _("there is no such record")))
         else:
             deleted[record.pk] = record
             outcomes[place] = RecordOutcome(RecordStatus.DELETED, record.pk, record.guid)
@@ -69,7 +69,7 @@ def _named_values(
             named, faults = schema.check(row)
             problems += [*schema.missing_dedupe(row), *faults.shown_problems()]
         if problems:
-            outcomes[place] = refused(*problems)
+            outcomes[place] = refused_outcome(*problems)
         else:
             values[place] = named
     return values, outcomes
@@ -97,11 +97,13 @@ def restore_records(
     for place in range(len(rows)):
         record = locked.get(numbers.get(place, 0))
         if record is None:
-            outcomes.append(refused(Problem(Code.UNKNOWN_RECORD, _("there is no such record"))))
+            outcomes.append(refused_outcome(Problem(Code.UNKNOWN_RECORD, _("there is no such record"))))
         elif record.deleted_at is None:
-            outcomes.append(refused(Problem(Code.NOT_DELETED, _("the record is not deleted"))))
+            outcomes.append(refused_outcome(Problem(Code.NOT_DELETED, _("the record is not deleted"))))
         elif bytes(record.dedupe_hash) in taken:
-            outcomes.append(refused(Problem(Code.VALUE_TAKEN, _("another record has these dedupe values by now"))))
+            outcomes.append(
+                refused_outcome(Problem(Code.VALUE_TAKEN, _("another record has these dedupe values by now")))
+            )
         else:
             taken.add(bytes(record.dedupe_hash))
             restored[record.pk] = record

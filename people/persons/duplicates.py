@@ -188,7 +188,7 @@ def mark_as_different(person_ids: Sequence[int], by: Any) -> int:
 def suggest_pair(person_id: int, other_id: int) -> bool:
     """Propose two people whom a program called the same, at once and after each search; return True if that is new.
 
-    Nobody is merged. Not for people who were marked as different, and not while `GROUPS_KEPT` pairs wait for a
+    No people are merged. Not for people who were marked as different, and not while `GROUPS_KEPT` pairs wait for a
     decision: a pair goes when its people are merged or marked as different.
     """
     first, second = sorted((person_id, other_id))

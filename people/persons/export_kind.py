@@ -41,7 +41,7 @@ def export_columns(names: Sequence[str] | None) -> list[ExportColumn]:
     """
     catalogue = catalog.field_catalogue()
     if names is None:
-        names = list(PersonField.objects.shown().values_list("api_name", flat=True))
+        names = list(PersonField.objects.visible().values_list("api_name", flat=True))
     computed = {column.name: column for source in SOURCES for column in source.columns}
     unknown = [name for name in names if name not in catalogue and name not in computed and name != "id"]
     if unknown:

@@ -137,7 +137,7 @@ class PeopleTarget(ImportTarget):
     def identity(self, row: Any, plan: ImportPlan) -> tuple[str, str] | None:
         return (datatype_keys.key_of(row[plan.lookup_field]), "") if plan.action != UpsertAction.DUPLICATE else None
 
-    def again(self, is_same: bool, plan: ImportPlan) -> RowResult:
+    def repeated_row_result(self, is_same: bool, plan: ImportPlan) -> RowResult:
         if plan.action == UpsertAction.CREATE:
             return RowResult(ImportStatus.REFUSED, (Problem(Code.PERSON_EXISTS, _("this person exists already")),))
         return RowResult(ImportStatus.UPDATED)

@@ -36,7 +36,7 @@ MERGE = MERGE_PERSON
 REASON = "Merge %d:"  # prefix of the reason of every change by the merge with this id, in the log
 # an opt-out of any of the people is kept, unless another value is chosen
 OPT_OUTS = frozenset({"unsubscribed", "marketing_suspended", "do_not_call"})
-KEPT_OPT_OUT = "unsubscribed"  # another value is refused: only consent subscribes anybody again
+KEPT_OPT_OUT = "unsubscribed"  # another value is refused: only consent subscribes a person again
 State = Person.State
 
 audit.register_actions(
@@ -57,7 +57,7 @@ class FieldPreview:
 
     @property
     def choosable_ids(self) -> Collection[int]:
-        """The people whose value may be chosen: where somebody has opted out of email, those who have."""
+        """The people whose value may be chosen: where a person has opted out of email, those who have."""
         opted_out = {pk for pk, value in self.values.items() if value is True}
         return opted_out if self.info.api_name == KEPT_OPT_OUT and opted_out else self.values.keys()
 

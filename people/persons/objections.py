@@ -58,8 +58,8 @@ def opt_in_problem() -> Problem:
 def keep_objections(targets: Sequence[tuple[Person, dict[str, Any]]], source: Source) -> dict[int, datetime]:
     """Keep in the new values of people what their owners objected to who were erased; return since when, by place.
 
-    Whoever gets the address of one is unsubscribed. Over the Marketo API, where an opt-in succeeds, it changes nothing
-    for who has such an address. The other people who are subscribed again lose the reason why they had unsubscribed.
+    A person who gets such an address is unsubscribed. Over the Marketo API, where an opt-in succeeds, nothing changes
+    for people who have one. The other people who are subscribed again lose the reason why they had unsubscribed.
     """
     opting_in = [_is_opt_in(person, values) for person, values in targets]
     addresses = {

@@ -24,7 +24,7 @@ def set_person_value(person: Person, info: FieldInfo, value: Any) -> None:
 def write_values(
     people: Sequence[tuple[Person, Mapping[str, Any]]], changed: Collection[str], fields: Mapping[str, FieldInfo]
 ) -> None:
-    """Write new values of existing people in one statement; `changed` are the fields in which anybody differs."""
+    """Write new values of existing people in one statement; `changed` are the fields in which a person differs."""
     for person, values in people:
         for name, value in values.items():
             set_person_value(person, fields[name], value)

@@ -168,7 +168,7 @@ _TABLES = (
         merge=suggested_pairs.merge_suggested_pairs,
         undo=suggested_pairs.unmerge_suggested_pairs,
     ),
-    # keyed hashes, by which nobody is found: they stay, so that nobody who objected is contacted again
+    # keyed hashes, which identify no person: they stay, so that people who objected are not contacted again
     PersonalData("suppression", (), _("objections of erased people"), erase=personal_data.leave_rows_unchanged),
     # filters of saved views and of exports can hold an address
     PersonalData("people_view", ("query",), _("filters of saved views"), erase=views.erase_from_views),

@@ -14,7 +14,7 @@ MAX_TEXT = 30_000
 
 
 class OrderedSerializer(StrictSerializer):
-    order: ClassVar[tuple[str, ...]] = ()  # the members as they come in replies, those of base classes among them
+    order: ClassVar[tuple[str, ...]] = ()  # the order of members in replies, those of base classes among them
 
     def get_fields(self) -> Any:
         members = super().get_fields()
@@ -34,7 +34,8 @@ class DefinitionSerializer(OrderedSerializer):
     id = serializers.IntegerField()
     api_name = serializers.CharField()
     name = serializers.CharField(
-        source="shown.name", help_text="Taken from the live version, or from the draft before the first approval."
+        source="live_or_draft.name",
+        help_text="Taken from the live version, or from the draft before the first approval.",
     )
     folder = serializers.IntegerField(source="folder_id", allow_null=True)
     owner = serializers.CharField(source="owner.username", allow_null=True, default=None)

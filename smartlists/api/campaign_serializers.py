@@ -7,8 +7,8 @@ from rest_framework import serializers
 
 from people.rest.viewsets import StrictCharField, StrictIntegerField, StrictSerializer, UTCDateTimeField
 from smartlists.api.serializers import HealthSerializer
-from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import results as campaign_results
+from smartlists.campaigns.definitions import model as campaign_definition
 from smartlists.campaigns.running import step_counts
 from smartlists.campaigns.running.step_counts import STEP_FIGURES
 from smartlists.models import CampaignEntry, CampaignRun, SmartCampaign, StepOutcome
@@ -18,7 +18,7 @@ DEFINITION = {"type": "object", "description": "Triggers, audience, qualificatio
 
 @extend_schema_field(DEFINITION)
 class DefinitionField(serializers.JSONField):
-    """The definition of a campaign; `smartlists.campaigns.definition` checks it."""
+    """The definition of a campaign; `smartlists.campaigns.definitions.model` checks it."""
 
 
 class CampaignInputSerializer(StrictSerializer):

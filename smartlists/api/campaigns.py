@@ -25,10 +25,10 @@ from smartlists.api.campaign_serializers import (
     summary_representation,
 )
 from smartlists.api.serializers import HealthSerializer, health_representation
-from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import results as campaign_results
+from smartlists.campaigns.definitions import model as campaign_definition
 from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling as campaign_scheduling
 from smartlists.campaigns.running import step_counts

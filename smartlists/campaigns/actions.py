@@ -16,13 +16,13 @@ from people.datatypes.parsing import BadValueError, parse_moment
 from people.lists import static_lists
 from people.models import StaticList
 from people.persons import upsert
-from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import emails as campaign_emails
 from smartlists.campaigns import token_values, webhook_calls
-from smartlists.campaigns.definition import Step
-from smartlists.campaigns.parsing import parse_wait_period
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions.model import Step
+from smartlists.campaigns.definitions.parsing import parse_wait_period
+from smartlists.campaigns.entries.step_results import ActionContext, Dones, EntryRow, StepResult
 from smartlists.campaigns.records import steps as record_steps
-from smartlists.campaigns.running.step_results import ActionContext, Dones, EntryRow, StepResult
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.models import StepOutcome

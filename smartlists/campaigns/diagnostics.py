@@ -11,12 +11,12 @@ from people.core.codes import Code
 from people.core.errors import NotAllowedError, Path, Problem, RejectedError
 from people.core.messages import unpack_sentences
 from people.core.permissions import require_permission
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns import effect_rights
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns import parsing as campaign_parsing
-from smartlists.campaigns.running.failing_steps import count_waiting_people
-from smartlists.campaigns.sentences import displayed_path
+from smartlists.campaigns.definitions import effect_rights
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions import parsing as campaign_parsing
+from smartlists.campaigns.definitions.sentences import displayed_path
+from smartlists.campaigns.entries.failing_steps import count_waiting_people
 from smartlists.catalog import Catalogue
 from smartlists.lists.diagnostics import rules_problems
 from smartlists.models import CampaignBacklog, FailingStep, ListWatch, ObjectWatch, SmartCampaign

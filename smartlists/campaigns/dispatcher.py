@@ -16,9 +16,8 @@ from people.core.db import locks
 from people.core.db.outages import is_outage
 from smartlists.campaigns import engine as campaign_engine
 from smartlists.campaigns import triggers
-from smartlists.campaigns.records import dates as record_dates
-from smartlists.campaigns.records import triggers as record_triggers
 from smartlists.campaigns.running import backlog as campaign_backlog
+from smartlists.campaigns.running import record_dates, record_triggers
 from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling as campaign_scheduling
 

@@ -16,13 +16,13 @@ from people.core.source import SYSTEM
 from people.models import Person
 from people.rights import VIEW_PERSON
 from smartlists.campaigns import actions as campaign_actions
-from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.campaigns import token_values, triggers
-from smartlists.campaigns.definition import CampaignDefinition
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions import sentences as campaign_sentences
+from smartlists.campaigns.definitions.model import CampaignDefinition
+from smartlists.campaigns.entries.step_results import ActionContext, EntryRow
 from smartlists.campaigns.records.matching import latest_record
-from smartlists.campaigns.running.step_results import ActionContext, EntryRow
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.models import CampaignEntry, SmartCampaign, Webhook

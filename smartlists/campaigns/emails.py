@@ -17,8 +17,8 @@ from people.core import jobs
 from people.core.db import locks
 from people.core.db.outages import is_outage
 from people.models import Person
-from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import token_values
+from smartlists.campaigns.definitions import model as campaign_definition
 from smartlists.models import AlertEmail, StepOutcome
 from smartlists.webhooks import tokens as webhook_tokens
 

@@ -21,11 +21,11 @@ from people.core.db.outages import is_outage
 from people.core.errors import RejectedError
 from people.core.source import Channel, Source
 from smartlists.campaigns import actions as campaign_actions
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns.running import counters as campaign_counters
-from smartlists.campaigns.running import failing_steps
-from smartlists.campaigns.running.failing_steps import Place
-from smartlists.campaigns.running.step_results import ActionContext, EntryRow, StepResult
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.entries import counters as campaign_counters
+from smartlists.campaigns.entries import failing_steps
+from smartlists.campaigns.entries.failing_steps import Place
+from smartlists.campaigns.entries.step_results import ActionContext, EntryRow, StepResult
 from smartlists.campaigns.triggers import definition_of_version
 from smartlists.models import CampaignEntry, FailingStep, SmartCampaign, StepOutcome
 
@@ -91,7 +91,7 @@ def _try_step(
 
 
 def _advance(waiting: dict[int, list[EntryRow]], group: Sequence[EntryRow], moved: Mapping[int, EntryMove]) -> None:
-    """Set each person's first entry to its next step if that is due, too; else take it away."""
+    """Set each person's first entry to its next step if that is due, too; else remove it."""
     now = timezone.now()
     for entry in group:
         queue = waiting[entry.person_id]

@@ -24,19 +24,19 @@ from people.core.models import Folder
 from people.core.permissions import require_permission
 from people.datatypes import naming
 from smartlists import rights
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns import effect_rights
-from smartlists.campaigns import parsing as campaign_parsing
-from smartlists.campaigns.definition import CampaignDefinition
-from smartlists.campaigns.records import watches
-from smartlists.campaigns.records.diagnostics import retired_object_problems
-from smartlists.campaigns.references import (
+from smartlists.campaigns.definitions import effect_rights
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions import parsing as campaign_parsing
+from smartlists.campaigns.definitions.model import CampaignDefinition
+from smartlists.campaigns.definitions.references import (
     activity_fields_in_definition,
     filters_in_definition,
     object_types_in_definition,
     store_references,
 )
-from smartlists.campaigns.running import failing_steps
+from smartlists.campaigns.entries import failing_steps
+from smartlists.campaigns.records import watches
+from smartlists.campaigns.records.diagnostics import retired_object_problems
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations
@@ -78,7 +78,7 @@ def create_campaign(
 ) -> Any:
     """Create a draft; `value` is its definition as decoded JSON or as `CampaignDefinition`.
 
-    Raises `RejectedError` with every problem (`missing_value`, `name_taken`, and those of `campaigns.parsing`).
+    Raises `RejectedError` with every problem (`missing_value`, `name_taken`, and those of `definitions.parsing`).
     """
     require_permission(by, rights.ADD_SMARTCAMPAIGN)
     names = Catalogue()

@@ -45,7 +45,7 @@ def notify_campaign_stuck(campaign_id: int) -> None:
 
 
 def notify_watch_fails(campaign_id: int) -> None:
-    """Notify them that the changes of a watched smart list raise an error at every try; the other triggers go on."""
+    """Notify them that the changes of a watched smart list raise an error at every try; the other triggers continue."""
     _notify_failing("campaign_watch_fails", campaign_id)
 
 

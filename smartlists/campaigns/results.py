@@ -17,7 +17,7 @@ from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.files.exports import kinds as export_kinds
 from people.rights import EXPORT_PERSON
-from smartlists.campaigns.running import counters as campaign_counters
+from smartlists.campaigns.entries import counters as campaign_counters
 from smartlists.models import AlertEmail, CampaignEntry, SmartCampaign, WebhookDelivery
 from smartlists.rights import VIEW_SMARTCAMPAIGN
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns.definitions import model as campaign_definition
 from smartlists.catalog import Catalogue
-from smartlists.lists.template_slots import LIST, TYPE, Json, Slot, Template, activity_of, did, happened
+from smartlists.lists.template_slots import LIST, TYPE, Json, Slot, Template, activity_filter, activity_of, occurred_at
 from smartlists.lists.templates import NO_TYPE
 from smartlists.rules import model as rules
 
@@ -47,7 +47,7 @@ def _wait(period: str) -> Json:
 
 def _unless(names: Catalogue, type_name: str, period: str, *steps: Json) -> Json:
     """A fork: nothing for who did it in the past `period`, `steps` for the others."""
-    done = did(names, type_name, happened("in past", period))
+    done = activity_filter(names, type_name, occurred_at("in past", period))
     when = {"rules": {"version": rules.VERSION, "match": rules.ALL, "filters": [done]}}
     return {"do": "choose", "choices": [{"when": when, "steps": []}], "otherwise": list(steps)}
 

@@ -30,11 +30,11 @@ from people.core.db.outages import is_outage
 from people.core.source import Channel
 from people.files.models import Import
 from people.objects import change_log
-from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns.definition import ActivityTrigger, CampaignDefinition
-from smartlists.campaigns.running import counters as campaign_counters
-from smartlists.campaigns.running.entries import Candidate, Listener, insert_entries
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions.model import ActivityTrigger, CampaignDefinition
+from smartlists.campaigns.entries import counters as campaign_counters
+from smartlists.campaigns.entries.insertion import Candidate, Listener, insert_entries
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.evaluation.postgres import statements

@@ -2,8 +2,8 @@
 
 An evaluation is requested, run by the first worker that claims it, and stored as a whole. Then the list refers to it,
 by one update that never returns to an older evaluation. The rows are the list's history: who joined, who left, each
-since the evaluation that came before it; of old ones that nobody asked for only the last of each day stays, so that
-theirs no longer add up. Of refreshes that nobody asked for and that changed nothing, one row after each change says as
+since the evaluation that came before it; of old automatic ones only the last of each day stays, so that
+theirs no longer add up. Of automatic refreshes that changed nothing, one row after each change says as
 of when that holds.
 """
 
@@ -42,7 +42,7 @@ QUICK_SECONDS = 2.0  # evaluations that take less are repeated by themselves
 REFRESH_EVERY = timedelta(hours=1)
 REFRESH_SHARE = 0.05  # of a processor, for all lists together
 KEPT = 100  # evaluations of a list that keep their members; older ones keep their counts
-KEPT_DAYS = 730  # of which older evaluations that nobody asked for are kept, the last one of each day
+KEPT_DAYS = 730  # of which older automatic evaluations are kept, the last one of each day
 DELETED_AT_ONCE = 1_000  # old evaluations, after each one that ends
 
 
@@ -99,7 +99,7 @@ def run_evaluation(
 ) -> StoredEvaluation | None:
     """Run a requested evaluation; None when another process runs it or has done it.
 
-    With `is_refresh`, one that nobody asked for and that changed nothing is not kept: the one before it, which is
+    With `is_refresh`, an automatic one that changed nothing is not kept: the one before it, which is
     returned, is as of the new moment.
 
     An error is stored with the evaluation and raised (`RejectedError`: `cancelled` also for a result that arrives
@@ -167,7 +167,7 @@ def is_too_slow_to_refresh(smart_list: SmartList) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RefreshPlan:
-    """When a list is evaluated next by itself, and why: `at` is None where only somebody's request does it."""
+    """When a list is evaluated next by itself, and why: `at` is None where only a user's request does it."""
 
     reason: str  # "schedule", "automatic", "slow", "asked" or "archived"
     at: datetime | None = None
@@ -295,7 +295,7 @@ def _extend_current(current: StoredEvaluation, stored: StoredEvaluation, evaluat
 
 
 def _delete_old(list_id: int) -> None:
-    """Delete old evaluations that nobody asked for, but the last one of each day; all of them after `KEPT_DAYS`.
+    """Delete old automatic evaluations, but the last one of each day; all of them after `KEPT_DAYS`.
 
     Days are those of the installation's zone. The newest `KEPT` stay, as pages and exports may be reading them, and the
     current one. Deletes up to `DELETED_AT_ONCE` rows, the rest next time.

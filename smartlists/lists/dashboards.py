@@ -81,7 +81,7 @@ def pin_report(dashboard: Dashboard, report: SavedReport, by: Any) -> DashboardT
 
 @transaction.atomic
 def unpin_report(dashboard: Dashboard, tile_id: int, by: Any) -> None:
-    """Take a report off a dashboard; ignores a tile that is gone. Raises `NotAllowedError`, `NotFoundError`."""
+    """Take a report off a dashboard; ignores a deleted tile. Raises `NotAllowedError`, `NotFoundError`."""
     dashboard = saved_reports.lock_row(dashboard, by)
     tile = dashboard.tiles.select_related("report").filter(pk=tile_id).first()
     if tile is not None:
@@ -93,7 +93,7 @@ def unpin_report(dashboard: Dashboard, tile_id: int, by: Any) -> None:
 def move_tile(dashboard: Dashboard, tile_id: int, by: Any, *, places: int) -> None:
     """Move a tile by so many places, negative ones to the front, as far as there are any.
 
-    Raises `NotAllowedError`, `NotFoundError`; ignores a tile that is gone.
+    Raises `NotAllowedError`, `NotFoundError`; ignores a deleted tile.
     """
     dashboard = saved_reports.lock_row(dashboard, by)
     tiles = list(dashboard.tiles.all())

@@ -67,7 +67,7 @@ def chosen_values(slots: Iterable[Slot], names: Catalogue, given: Mapping[str, s
     return values if all(values.values()) else None
 
 
-def did(names: Catalogue, type_name: str, *constraints: Json, **more: Any) -> Json:
+def activity_filter(names: Catalogue, type_name: str, *constraints: Json, **more: Any) -> Json:
     """A filter on activities of a type, without those of bots where the type marks them."""
     return {"kind": "activity", "did": True, **activity_of(names, type_name, *constraints), **more}
 
@@ -78,7 +78,7 @@ def activity_of(names: Catalogue, type_name: str, *constraints: Json) -> Json:
     return {"type": type_name, "constraints": list(constraints), **({"bots": bots} if bots != INCLUDE_BOTS else {})}
 
 
-def happened(operator: str, *values: str) -> Json:
+def occurred_at(operator: str, *values: str) -> Json:
     """A condition on the moment of the activity."""
     return {"field": "@occurred_at", "operator": operator, "values": list(values)}
 
@@ -105,7 +105,7 @@ def _numbers(names: Catalogue) -> Iterator[Option]:
 
 
 def _days(names: Catalogue) -> Iterator[Option]:
-    """Person fields of dates that somebody enters and that can lie ahead."""
+    """Person fields of dates that users enter and that can lie ahead."""
     for info in names.person_fields.values():
         if (
             info.api_name != "date_of_birth"

@@ -5,7 +5,17 @@ from collections.abc import Mapping
 from django.utils.translation import gettext_lazy as _
 
 from smartlists.catalog import Catalogue
-from smartlists.lists.template_slots import DAY, NUMBER, TYPE, Json, Slot, Template, activity_of, did, happened
+from smartlists.lists.template_slots import (
+    DAY,
+    NUMBER,
+    TYPE,
+    Json,
+    Slot,
+    Template,
+    activity_filter,
+    activity_of,
+    occurred_at,
+)
 from smartlists.rules import model as rules
 
 QUIET, RECENT = "90 days", "30 days"
@@ -21,27 +31,31 @@ def _rules(*filters: Json) -> Json:
 
 
 def _recent(names: Catalogue, type: str) -> Json:
-    return _rules(did(names, type, happened("in past", RECENT)))
+    return _rules(activity_filter(names, type, occurred_at("in past", RECENT)))
 
 
 def _quiet(names: Catalogue, type: str) -> Json:
     return _rules(
-        did(names, type, happened("in past before", QUIET)), did(names, type, happened("in past", QUIET), did=False)
+        activity_filter(names, type, occurred_at("in past before", QUIET)),
+        activity_filter(names, type, occurred_at("in past", QUIET), did=False),
     )
 
 
 def _hot(names: Catalogue, type: str) -> Json:
-    return _rules(did(names, type, happened("in past", "7 days"), count={"operator": "at least", "values": ["3"]}))
+    return _rules(
+        activity_filter(names, type, occurred_at("in past", "7 days"), count={"operator": "at least", "values": ["3"]})
+    )
 
 
 def _not_bought(names: Catalogue, type: str) -> Json:
     subscribed = {"kind": "person_field", "field": "unsubscribed", "operator": "is", "values": ["false"]}
-    return _rules({**subscribed, "empty": "include"}, did(names, type, did=False))
+    return _rules({**subscribed, "empty": "include"}, activity_filter(names, type, did=False))
 
 
 def _first_time(names: Catalogue, type: str) -> Json:
     return _rules(
-        did(names, type, happened("in past", RECENT)), did(names, type, happened("in past before", RECENT), did=False)
+        activity_filter(names, type, occurred_at("in past", RECENT)),
+        activity_filter(names, type, occurred_at("in past before", RECENT), did=False),
     )
 
 
@@ -53,7 +67,7 @@ def _unfinished(names: Catalogue, type: str, other: str) -> Json:
 def _spenders(names: Catalogue, number: str) -> Json:
     type_name, _dot, field = number.partition(".")
     total = {"function": "sum", "field": field, "operator": "at least", "values": ["1000"]}
-    return _rules(did(names, type_name, aggregate=total))
+    return _rules(activity_filter(names, type_name, aggregate=total))
 
 
 def _coming_up(_names: Catalogue, day: str) -> Json:

@@ -1,4 +1,4 @@
-"""Steps of campaigns that cannot be done for anybody, with their failed tries."""
+"""Steps of campaigns that fail for all people, with their failed tries."""
 
 from django.db import models
 from django.db.models.functions import Now

@@ -106,7 +106,7 @@ def change_webhook(
     """Change a webhook; waiting calls stay as they were queued. Raises as `create_webhook`, and `ConflictError`.
 
     What an active campaign sends through it is changed with the rights of activating that campaign. Values of headers
-    are given again for another origin, so that no hidden value is sent to a host of somebody who cannot read it.
+    are given again for another origin, so that no hidden value is sent to a host of a user who cannot read it.
     """
     require_permission(by, CHANGE_WEBHOOK)
     changed = _lock(webhook)

@@ -17,8 +17,8 @@ from activities.sources import editing as source_editing
 from config.access import tasks
 from config.access.clients import tokens
 from config.access.models import Invitation, Session
+from config.access.roles import ADMINISTRATOR, ROLES
 from config.access.users import invitations
-from config.access.users.roles import ADMINISTRATOR, ROLES
 from people.core import audit
 from people.core.errors import NotAllowedError, RejectedError
 from people.core.models import Installation

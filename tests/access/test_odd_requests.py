@@ -67,17 +67,18 @@ def test_a_body_that_breaks_off_is_refused_at_every_address(browser, program, su
         if "POST" not in methods:
             continue
         headers = program.headers if route.startswith(("api/", "rest/", "bulk/")) else {}
-        for content_type in ("multipart/form-data; boundary=x", "application/json"):
+        chunked = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
+        for content_type, more in product(("multipart/form-data; boundary=x", "application/json"), ({}, chunked)):
             reply = browser.generic(
                 "POST",
                 address(route, world),
                 b"x" * 100,
                 content_type=content_type,
                 headers=headers,
-                **{"wsgi.input": BrokenBody()},
+                **{"wsgi.input": BrokenBody(), **more},
             )
             if reply.status_code >= 500 or b'"611"' in getattr(reply, "content", b""):
-                wrong.append(f"{route}: {reply.status_code}, {content_type}")
+                wrong.append(f"{route}: {reply.status_code}, {content_type} {more}")
     assert not wrong, "\n".join(wrong)
 
 

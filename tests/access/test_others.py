@@ -16,7 +16,7 @@ from activities.recording.rows import PersonLookup
 from activities.sources import editing as source_editing
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
-from config.access.users.roles import ROLES
+from config.access.roles import ROLES
 from people.core.errors import NotAllowedError
 from people.core.source import Channel, Source
 from people.files.imports import jobs as import_jobs

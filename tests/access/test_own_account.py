@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from config.access.sign_in import sessions
+from config.access import sessions
 from config.access.users import editing, own_account
 from people.core import audit
 

@@ -9,10 +9,11 @@ from django.urls import reverse
 
 from activities.models import EventSource, InboundWebhook, SourceKey
 from activities.sources import editing as source_editing
+from config.access import sessions
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.access.models import ApiClient, ApiToken, Invitation
-from config.access.sign_in import mfa, passwords, sessions
+from config.access.sign_in import mfa, passwords
 from config.access.users import invitations
 from config.access.users.forms import UserForm
 from smartlists.models import Webhook

@@ -5,8 +5,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
+from config.access.roles import ADMINISTRATOR, ROLES, WORDS
 from config.access.sign_in import sso
-from config.access.users.roles import ADMINISTRATOR, ROLES, WORDS
 from people.core.models import Installation
 from tests.factories import draft_type
 

@@ -11,8 +11,9 @@ from django.db import transaction
 from django.test import Client
 
 from config.access.clients import editing as client_editing
-from config.access.users import asking, rights
-from config.access.users.roles import ADMINISTRATOR, ROLES
+from config.access.clients import offered_rights
+from config.access.roles import ADMINISTRATOR, ROLES
+from config.access.users import asking
 from tests import hypothesis_profiles
 from tests.access.route_walker import address, build_world, is_let_in, routes
 
@@ -94,11 +95,11 @@ def quiet(monkeypatch):
     """No lines about refusals, and no pages: only who gets in matters here, and thousands are asked for."""
     monkeypatch.setattr("django.template.backends.django.Template.render", lambda *_given, **_more: "")
     # what refusals say of rights and of who has them changes with no request, as each is undone
-    users, labels = asking.users_with_right, rights.right_labels
+    users, labels = asking.users_with_right, offered_rights.right_labels
     known_users = cache(lambda right, pk: users(right, get_user_model()(pk=pk)))
     known_labels = cache(labels)
     monkeypatch.setattr(asking, "users_with_right", lambda right, besides: known_users(right, besides.pk))
-    monkeypatch.setattr(rights, "right_labels", lambda names: known_labels(tuple(names)))
+    monkeypatch.setattr(offered_rights, "right_labels", lambda names: known_labels(tuple(names)))
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)

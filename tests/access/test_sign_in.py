@@ -11,9 +11,9 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
+from config.access import sessions, throttling
 from config.access.clients import editing as client_editing
 from config.access.models import Session
-from config.access.sign_in import sessions, throttling
 from people.core.models import Installation
 from tests.query_budget import query_budget
 
@@ -300,7 +300,7 @@ def taken_slots(monkeypatch, tmp_path, settings):
 
 @pytest.mark.parametrize("path", [LOGIN, "/identity/oauth/token", "/api/v1/oauth/token"])
 def test_passwords_are_not_hashed_on_all_processors_at_once(settings, vera, request, path):
-    settings.PASSWORD_HASHERS = ["config.access.sign_in.throttling.BoundedPBKDF2"]
+    settings.PASSWORD_HASHERS = ["config.access.throttling.BoundedPBKDF2"]
     settings.OAUTH2_PROVIDER = {"CLIENT_SECRET_HASHER": "default"}
     vera.set_password(GOOD)
     vera.save()

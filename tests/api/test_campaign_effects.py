@@ -4,13 +4,13 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
+from config.access import roles
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
-from config.access.users import roles
 from people.core.errors import NotAllowedError
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns import effect_rights
 from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns.definitions import effect_rights
+from smartlists.campaigns.definitions import model as campaign_definition
 from smartlists.campaigns.running import scheduling
 from smartlists.evaluation import evaluator
 from smartlists.models import CampaignRun, SmartCampaign

@@ -42,3 +42,20 @@ def test_no_folder_has_too_many_modules():
     folders = Counter(str(module.parent) for module in modules() if module.name != "__init__.py")
     assert len(folders) > 30
     assert {name: count for name, count in folders.items() if count > MOST_MODULES} == {}
+
+
+def test_no_import_inside_a_function_hides_a_circle():
+    """Except where Django or gunicorn says when to import, and for libraries that few processes need."""
+    inside = []
+    for module in modules():
+        if module.name in ("apps.py", "gunicorn.py"):
+            continue
+        for function in ast.walk(ast.parse((settings.BASE_DIR / module).read_text())):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                for node in ast.walk(function):
+                    if isinstance(node, ast.Import | ast.ImportFrom):
+                        names = (
+                            [node.module or ""] if isinstance(node, ast.ImportFrom) else [n.name for n in node.names]
+                        )
+                        inside += [f"{module}:{node.lineno}" for name in names if name.partition(".")[0] in APPS]
+    assert inside == []

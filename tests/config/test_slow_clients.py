@@ -13,7 +13,7 @@ from django.contrib.auth import get_user_model
 from activities.models import Activity
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
-from config.server.framing import Bounds, Incoming, RequestBoundError
+from config.server.framing import Bounds, Incoming, RefusedRequestError
 from people.models import Import
 from tests.factories import approved_type, make_person
 from tests.server import running_web_server
@@ -190,7 +190,52 @@ def test_what_is_larger_than_is_collected_is_a_stream():
 )
 def test_bounds_hold_before_the_end_is_there(text, status):
     incoming = Incoming(BOUNDS)
-    with pytest.raises(RequestBoundError) as error:
+    with pytest.raises(RefusedRequestError) as error:
         for at in range(len(text)):
             incoming.feed(text[at : at + 1])
     assert error.value.status == status
+
+
+MALFORMED_SIZES = ["0x10", "+5", "-1", " 5", "5_0", "", "５", "g", "5 x", "1" * 16]
+
+
+@pytest.mark.parametrize("size", MALFORMED_SIZES)
+def test_the_size_of_a_chunk_is_hexadecimal_digits_alone(size):
+    text = b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + size.encode() + b"\r\nhello\r\n0\r\n\r\n"
+    for step in (1, len(text)):
+        incoming = Incoming(BOUNDS)
+        with pytest.raises(RefusedRequestError) as error:
+            for at in range(0, len(text), step):
+                incoming.feed(text[at : at + step])
+        assert error.value.status == 400
+
+
+@pytest.mark.parametrize("size", ["5", "05", "5;name=value", "5 ; name"])
+def test_sizes_may_have_extensions(size):
+    incoming = Incoming(BOUNDS)
+    incoming.feed(b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%b\r\nhello\r\n0\r\n\r\n" % size.encode())
+    assert incoming.is_complete
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
+def test_malformed_chunks_are_400_on_every_surface_without_credentials():
+    get_user_model().objects.create_superuser("olga")
+    paths = (
+        *("api/v1/people", "api/v1/activities/batch", "api/v1/activities/stream", "api/v1/imports", "api/v1/none"),
+        *("rest/v1/leads.json", "bulk/v1/leads.json", "identity/oauth/token", "admin/login/", "forms/x/", "healthz"),
+    )
+    with running_web_server() as server:
+        for path in paths:
+            head = f"POST /{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n".encode()
+            head += b"Transfer-Encoding: chunked\r\n\r\n"
+            for size in MALFORMED_SIZES:
+                sent = head + size.encode() + b"\r\nhello\r\n0\r\n\r\n"
+                assert answer(server.port, sent).startswith(b"HTTP/1.1 400"), (path, size)
+            for body in (
+                b"5\r\nhelloXX0\r\n\r\n",
+                b'5;"\r\nhello\r\n0\r\n\r\n',
+                b"5\r\nhello\r\n0\r\nbad header\r\n\r\n",
+            ):
+                status = answer(server.port, head + body)[:12]
+                assert status.startswith(b"HTTP/1.1 ") and status[9:10] != b"5", (path, body, status)

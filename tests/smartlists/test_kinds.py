@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from smartlists.campaigns.definition import STEPS
+from smartlists.campaigns.definitions.model import STEPS
 from smartlists.rules.model import FILTERS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -146,7 +146,7 @@ def _typed_type(request: HttpRequest, row: InboundMapping) -> int | None:
 
 
 def _when(request: HttpRequest, definition: dict[str, Any], leaves: list[Leaf]) -> dict[str, Any]:
-    """Which calls the mapping takes, as the form shows it; a proposal where nothing is said."""
+    """Which calls the mapping takes, as the form shows it; a proposal where it is empty."""
     if request.method == "POST":
         return {"place": request.POST.get("place.when", ""), "words": request.POST.get("words", "")}
     when = definition.get("when") or {}

@@ -38,7 +38,7 @@ class CheckInPages(PagesAdmin):
         ]
 
     def check_in_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Find somebody without a code by the email address."""
+        """Find a person without a code by the email address."""
         web_form = self._event(request, pk)
         email, error = "", ""
         if request.method == "POST":
@@ -107,7 +107,7 @@ def sent_values(submission: FormSubmission | None) -> list[tuple[str, str]]:
 
 
 def _rejection_reason(submission: FormSubmission | None) -> str:
-    """Why nobody can be checked in with a code."""
+    """Why people cannot be checked in with a code."""
     if submission is None:
         return _("This code isn't of this event, or its person was deleted.")
     if submission.state == FormSubmission.State.RECORDED:

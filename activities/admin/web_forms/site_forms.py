@@ -39,7 +39,7 @@ def sent_blocks(post: Mapping[str, str]) -> list[dict[str, Any]]:
     return blocks
 
 
-def entries(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def form_specs(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The forms as the verb takes them."""
     return [{"name": block["name"], "fields": dict(block["rows"])} for block in blocks]
 

@@ -94,7 +94,7 @@ class SubmissionPages(PagesAdmin):
         )
 
     def decide(self, request: HttpRequest, pk: int, number: int, verb: str) -> HttpResponse:
-        """Mark a submission as spam, or record it after all: as history, or as if it had just come in."""
+        """Mark a submission as spam, or record it after all: as history, or as a new one."""
         web_form = self._find(request, pk)
         row, by = _find_submission(web_form, number), request.user
         if verb == "spam":

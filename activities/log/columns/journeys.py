@@ -17,7 +17,7 @@ SECOND = 1_000_000  # in the unit of moments
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # the shortest time of each bucket of times, in seconds; a day has 24 hours here
 BUCKETS = (0, MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 28 * DAY, 91 * DAY, 365 * DAY)
-QUANTILES = (25, 50, 75, 90)  # percent of the people who went on
+QUANTILES = (25, 50, 75, 90)  # percent of the people who continued
 Only = tuple[ApprovedField, str | None] | None  # a field and its value, if activities are narrowed by one
 
 

@@ -1,6 +1,6 @@
 """The retention report: people by the interval of their first activity, and who of them did something in later ones.
 
-The first activity is the first ever, so that nobody is new twice; who did it before the period is in no cohort.
+The first activity is the first ever, so that no person is new twice; who did it before the period is in no cohort.
 Intervals are those of the calendar: period 0 is the interval of the first activity itself, and what happened in it
 before that activity does not count. Periods that have not ended are reported as such; those that have not begun have no
 figure.

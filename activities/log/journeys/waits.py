@@ -21,11 +21,11 @@ _END = date(9999, 12, 30)  # of the rollup: the next activity is searched in all
 
 @dataclass(frozen=True, slots=True)
 class WaitTimes:
-    """The people who began, those who went on by bucket, and the time within which each share of these did."""
+    """The people who began, those who continued by bucket, and the time within which each share of these did."""
 
     started: int
     buckets: Sequence[int]  # as BUCKETS
-    within: Mapping[int, int]  # microseconds by QUANTILES; empty if nobody went on
+    within: Mapping[int, int]  # microseconds by QUANTILES; empty if no person continued
 
     @property
     def finished(self) -> int:

@@ -24,7 +24,7 @@ def current_version() -> str:
     return version
 
 
-def integrity(name: str = SCRIPT) -> str:
+def integrity_digest(name: str = SCRIPT) -> str:
     """The digest of a file of the current version, for the attribute `integrity` of its tag."""
     digest: str = _current()["integrity"][name]
     return digest

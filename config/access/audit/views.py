@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from config.access.audit import search as audit_search
 from config.access.audit.search import EntryFilter
 from config.access.rights import VIEW_LOGENTRY
-from config.access.sign_in.sessions import signed_in_user
+from config.access.sessions import signed_in_user
 from people.admin.days import DayField
 from people.core import audit
 from people.datatypes.keys import MAX_ID

@@ -13,11 +13,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from unfold.admin import ModelAdmin
 
+from config.access import sessions
 from config.access.clients import editing as client_editing
 from config.access.clients import failures as client_failures
+from config.access.clients.offered_rights import RightsField
 from config.access.models import ApiClient
-from config.access.sign_in import sessions
-from config.access.users.rights import RightsField
 from people.core.admin.base import PagesAdmin, state_badge
 from people.core.admin.search import WordSearch
 from people.core.errors import NotAllowedError, RejectedError

@@ -13,12 +13,12 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
+from config.access import throttling
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.access.clients.filters import ApiClientFilterSet
 from config.access.models import ApiClient, ApiToken
 from config.access.rights import ADD_APICLIENT, CHANGE_APICLIENT, VIEW_APICLIENT
-from config.access.sign_in import throttling
 from config.observability import logging as log_formats
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem

@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from config.access import sessions
 from config.access.clients import tokens
+from config.access.clients.offered_rights import RightsField
 from config.access.models import ApiToken
-from config.access.sign_in import sessions
-from config.access.users.rights import RightsField
 from people.core.errors import RejectedError
 
 LIVES = (7, 30, 90, 366)

@@ -13,10 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.access import sessions
 from config.access.clients import authentication as client_authentication
 from config.access.clients import editing as client_editing
 from config.access.models import ApiClient, ApiToken
-from config.access.sign_in import sessions
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError, quoted_value, refuse_if

@@ -25,9 +25,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from django.views.generic import RedirectView
 
+from config.access import resuming, sessions
 from config.access.clients import tokens
 from config.access.rights import CHANGE_USER
-from config.access.sign_in import mfa, resuming, sessions
+from config.access.sign_in import mfa
 from config.access.sign_in import views as sign_in_views
 from config.access.users import own_account
 from config.access.users.forms import AccountForm
@@ -176,7 +177,7 @@ def _end_sessions(request: HttpRequest, user: Any, *back: Any) -> HttpResponse:
     return redirect(*back)
 
 
-def theme(request: HttpRequest) -> dict[str, Any]:
+def admin_frame_context(request: HttpRequest) -> dict[str, Any]:
     """Context of the admin's frame for pages that allauth renders (a context processor).
 
     A request refused before its user is read, for example for its host, gets an error page without the frame.

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from config.access.sign_in import throttling
+from config.access import throttling
 from config.access.sign_in import views as sign_in_views
 from config.access.users import invitations
 from config.access.users.forms import JoiningForm

@@ -14,8 +14,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.access.sign_in import sessions
-from config.access.users.roles import ADMINISTRATOR
+from config.access import sessions
+from config.access.roles import ADMINISTRATOR
 from people.core import audit, installation
 
 ALL_USERS = "all"  # in REQUIRE_SECOND_FACTOR, in place of roles

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext_lazy
 
-from config.access.sign_in import sessions
+from config.access import sessions
 from people.core import audit
 
 audit.register_actions({"password_changed": (2, gettext_lazy("Changed the password"))})

@@ -16,8 +16,8 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.access.roles import ADMINISTRATOR, ROLES
 from config.access.users.addresses import is_address_taken
-from config.access.users.roles import ADMINISTRATOR, ROLES
 from config.client_address import request_address
 from people.core import audit
 
@@ -74,7 +74,7 @@ class SingleSignOnAdapter(DefaultSocialAccountAdapter):
         redirect_to_login(request, _("Single sign-on did not work. Please try again, or tell an administrator."))
 
 
-def display(user: Any) -> str:
+def account_display_name(user: Any) -> str:
     """The name of the account in a passkey's dialog."""
     return user.get_full_name() or user.get_username()
 

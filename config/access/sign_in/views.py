@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy
 from unfold.forms import AuthenticationForm
 
-from config.access.sign_in import sessions, throttling
+from config.access import sessions, throttling
 
 
 class SignInForm(AuthenticationForm):
@@ -64,7 +64,7 @@ class Login(LoginView):
         )
 
 
-def address(request: HttpRequest) -> str:
+def client_network(request: HttpRequest) -> str:
     """Key of counted attempts; those of unknown origin (a socket without a trusted proxy) share one."""
     return throttling.network_of_request(request)
 

@@ -12,15 +12,15 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.access.clients import offered_rights
 from config.access.rights import CHANGE_USER
-from config.access.users import rights
 from people.core import notifications
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.notifications import NoticeKind
 
 SHOWN = 5
-TOLD = 20  # users notified at once
+MOST_USERS = 20  # users notified at once
 MAX_PATH = 500
 MOST_AN_HOUR = 20  # requests of one user
 HOUR = 3600
@@ -40,7 +40,7 @@ notifications.register_notice_kinds(
 
 
 def users_with_right(right: str, besides: Any = None) -> list[Any]:
-    """Return active users with the right except `besides`, those with a role before superusers; at most TOLD."""
+    """Return active users with the right except `besides`, those with a role before superusers; at most MOST_USERS."""
     app, _dot, codename = right.partition(".")
     names = {"content_type__app_label": app, "codename": codename}
     by_role = Q(**{f"groups__permissions__{name}": value for name, value in names.items()})
@@ -49,7 +49,7 @@ def users_with_right(right: str, besides: Any = None) -> list[Any]:
         Q(is_superuser=True) | by_role | directly, is_active=True, is_api_only=False
     )
     users = (users if besides is None else users.exclude(pk=besides.pk)).distinct()
-    return list(users.order_by("is_superuser", "first_name", "username")[:TOLD])
+    return list(users.order_by("is_superuser", "first_name", "username")[:MOST_USERS])
 
 
 def right_for_page(path: str, right: Any = "") -> str:
@@ -57,7 +57,7 @@ def right_for_page(path: str, right: Any = "") -> str:
 
     Without either it is the right to change users, whose holders can give every other right.
     """
-    if right and rights.right_labels([str(right)]):
+    if right and offered_rights.right_labels([str(right)]):
         return str(right)
     try:
         match = resolve(path)
@@ -65,7 +65,7 @@ def right_for_page(path: str, right: Any = "") -> str:
         return CHANGES
     for ending, verb in (("_changelist", "view"), ("_add", "add"), ("_change", "change"), ("_delete", "delete")):
         app, _line, model = (match.url_name or "").removesuffix(ending).partition("_")
-        if (match.url_name or "").endswith(ending) and rights.right_labels([f"{app}.{verb}_{model}"]):
+        if (match.url_name or "").endswith(ending) and offered_rights.right_labels([f"{app}.{verb}_{model}"]):
             return f"{app}.{verb}_{model}"
     return CHANGES
 
@@ -91,7 +91,7 @@ def request_help(by: Any, right: str, path: str) -> list[Any]:
         raise RejectedError(Problem(Code.THROTTLED, _("You have asked often. Try again in an hour."), ()))
     notified = users_with_right(right, by)
     page, page_id = _page_and_id(path)
-    who, what = by.get_full_name() or by.get_username(), str(rights.right_labels([right]).get(right, right))
+    who, what = by.get_full_name() or by.get_username(), str(offered_rights.right_labels([right]).get(right, right))
     notifications.notify_users([user.pk for user in notified], "access_asked", page, page_id, who=who, what=what)
     return notified
 

@@ -9,10 +9,10 @@ from django.utils.translation import gettext as _
 
 from activities.links import editing as link_editing
 from activities.models import ActivityType, TrackedLink
+from config.access import sessions
 from config.access.clients import editing as client_editing
 from config.access.models import ApiClient, User
 from config.access.rights import CHANGE_USER
-from config.access.sign_in import sessions
 from config.access.users import limits, role_audit
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError

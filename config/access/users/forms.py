@@ -11,7 +11,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.access.users import limits, roles
+from config.access import roles
+from config.access.users import limits
 from people.core import installation
 from people.core.errors import Problem
 

@@ -15,9 +15,9 @@ TAKEN = "Another user has this address."
 
 class Command(createsuperuser.Command):
     def handle(self, *args: Any, **options: Any) -> None:
-        """Create the user; without questions in one transaction, so that nobody takes the address in between.
+        """Create the user; without questions in one transaction, so that no other user gets the address in between.
 
-        A transaction that waits for answers would be ended, and hold up whoever changes an address.
+        A transaction that waits for answers would be ended, and block changes of addresses.
         """
         with nullcontext() if options["interactive"] else transaction.atomic():
             self._create(*args, **options)

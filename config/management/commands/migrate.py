@@ -13,7 +13,7 @@ WAITING = "Another process is migrating this database: waiting until it has ende
 
 class Command(DjangoCommand):
     def handle(self, *args: Any, **options: Any) -> str | None:
-        """Migrate as soon as no other process migrates this database; `--plan` and `--check` wait for nobody.
+        """Migrate as soon as no other process migrates this database; `--plan` and `--check` do not wait.
 
         Django takes no lock: of two processes that migrate at a time, one fails in the middle.
         """

@@ -27,7 +27,7 @@ NAMES = {"name": "name", "description": "description", "triggerName": "trigger_n
 def list_types(call: Call) -> HttpResponse:
     call.require(VIEW_ACTIVITYTYPE)
     types = ActivityType.objects.custom().existing().with_versions()
-    return success_reply([_row(activity_type, activity_type.shown) for activity_type in types])
+    return success_reply([_row(activity_type, activity_type.live_or_draft) for activity_type in types])
 
 
 def describe_type(call: Call, api_name: str) -> HttpResponse:
@@ -161,7 +161,7 @@ def _row(activity_type: ActivityType, version: ActivityVersion | None) -> dict[s
 
 def _full_row(activity_type: ActivityType, draft: ActivityVersion | bool | None = None) -> dict[str, Any]:
     version = activity_type.draft if draft else None
-    version = version or activity_type.shown
+    version = version or activity_type.live_or_draft
     row = _row(activity_type, version)
     fields = list(version.fields.all())
     primary = next((field for field in fields if field.is_primary), None)

@@ -14,8 +14,8 @@ from config.marketo.wire.responses import MarketoError, assets_reply, invalid_va
 from people.core.errors import quoted_value
 from people.datatypes import keys as datatype_keys
 from people.datatypes.parsing import BadValueError, parse_moment
-from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns.definitions import model as campaign_definition
 from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling as campaign_scheduling
 from smartlists.models import SmartCampaign

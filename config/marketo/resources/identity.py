@@ -8,9 +8,9 @@ from urllib.parse import unquote_plus
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from config.access import throttling
 from config.access.clients import editing as client_editing
 from config.access.models import ApiClient
-from config.access.sign_in import throttling
 from config.marketo.wire.parameters import Parameters
 from config.marketo.wire.responses import CONTENT_TYPE, MarketoError
 from config.observability import logging as log_formats

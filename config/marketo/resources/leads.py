@@ -252,7 +252,7 @@ def associate_lead(call: Call, lead_id: int) -> HttpResponse:
     visitor = cookies.visitor_of_cookie(_cookie(value))
     if visitor is None or visitor.state == Visitor.State.BURNT:
         raise _bad_cookie(value)
-    ownership.associate(visitor.pk, person.pk, Association.Evidence.SERVER, call.source, by=call.user)
+    ownership.associate_visitor(visitor.pk, person.pk, Association.Evidence.SERVER, call.source, by=call.user)
     return success_reply()
 
 

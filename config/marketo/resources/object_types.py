@@ -142,7 +142,7 @@ def list_types(call: Call) -> HttpResponse:
     if names:
         types = types.filter(api_name__in=names)
     state = _state(call)
-    return success_reply([_type_row(row, row.shown) for row in types if state in ("", STATES[row.state])])
+    return success_reply([_type_row(row, row.live_or_draft) for row in types if state in ("", STATES[row.state])])
 
 
 def describe_type(call: Call, api_name: str) -> HttpResponse:
@@ -150,7 +150,7 @@ def describe_type(call: Call, api_name: str) -> HttpResponse:
     call.require(VIEW)
     object_type, state = find_type(api_name), _state(call)
     versions = {"draft": object_type.draft, "approved": object_type.live, "approvedWithDraft": object_type.live}
-    version = versions[state] if state else object_type.shown
+    version = versions[state] if state else object_type.live_or_draft
     if version is None or (state == "approvedWithDraft" and object_type.draft is None):
         raise MarketoError("1013", f"Object not found: '{quoted_value(api_name)}' in the state {state}")
     return success_reply([_type_row(object_type, version)])

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.cache import patch_vary_headers
 from django.utils.text import compress_string
 
+from config.server.request_body import read_chunked_body
 from people.core.numerals import whole_number
 
 ROOTS = ("/rest", "/bulk", "/identity", "/userservice")
@@ -38,8 +39,11 @@ class MarketoMiddleware:
             request.path = request.path_info = path
         if len(_raw_uri(request)) > _limit(MAX_URI, path):
             return _plain("Request-URI Too Long", 414)
-        if not _bound_body(request, _limit(MAX_BODY, path)):
-            return _plain("Request Entity Too Large", 413)
+        try:
+            if not _bound_body(request, _limit(MAX_BODY, path)):
+                return _plain("Request Entity Too Large", 413)
+        except UnreadablePostError:
+            return _plain("Bad Request", 400)
         return _compressed(request, self.get_response(request))
 
 
@@ -60,7 +64,7 @@ def _bound_body(request: HttpRequest, limit: int) -> bool:
     if (size := whole_number(length, -1, most_digits=1_000)) >= 0:
         return size <= limit
     if request.META.get("wsgi.input_terminated") and request.META.get("HTTP_TRANSFER_ENCODING"):
-        body = request.META["wsgi.input"].read(limit + 1)
+        body = read_chunked_body(request, limit + 1)
         request._stream = BytesIO(body)
         request.META["CONTENT_LENGTH"] = str(len(body))
         return len(body) <= limit

@@ -51,7 +51,7 @@ def show_records(request: HttpRequest, type_id: int) -> HttpResponse | FileRespo
         request,
         ObjectRecord,
         "people/objects/records.html",
-        object_type.shown.plural_name,
+        object_type.live_or_draft.plural_name,
         object_type=object_type,
         opts=ObjectType._meta,
         original=object_type,
@@ -71,7 +71,7 @@ def show_records(request: HttpRequest, type_id: int) -> HttpResponse | FileRespo
 
 
 def _read_page(request: HttpRequest, rows: Any) -> tuple[list[ObjectRecord], str]:
-    """The records of the page and one more; why there are none if they were not found in time."""
+    """The records of the page and one more; why there are none if the time limit was exceeded."""
     if before := parse_number(request.GET.get("before")):
         rows = rows.filter(pk__lt=before)
     try:
@@ -102,7 +102,7 @@ def _file(request: HttpRequest, object_type: ObjectType) -> HttpResponse | FileR
     try:
         with transaction.atomic():
             audit.write_audit_entry(request.user, object_type, "records_exported")
-            title = str(object_type.shown.plural_name)
+            title = str(object_type.live_or_draft.plural_name)
             return export_response(request, export_kind.NAME, parameters, title=title, name=object_type.api_name)
     except RejectedError as refusal:
         messages.error(request, str(refusal))

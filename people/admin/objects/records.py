@@ -58,7 +58,7 @@ class ObjectRecordAdmin(PagesAdmin):
             record=record,
             objectrecord=record,
             object_type=record.object_type,
-            version=record.object_type.shown,
+            version=record.object_type.live_or_draft,
             form=form,
             person=_shown_person(request, record),
             linked=_records().filter(pk=record.linked_id).first() if record.linked_id else None,

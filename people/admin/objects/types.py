@@ -133,7 +133,7 @@ class ObjectTypeAdmin(PagesAdmin):
     def shown_name(self, object_type: ObjectType) -> str:
         return format_html(
             '<span class="ca-name"><span>{}<span class="ca-name__more">{}</span></span></span>',
-            object_type.shown.plural_name,
+            object_type.live_or_draft.plural_name,
             object_type.api_name,
         )
 
@@ -143,7 +143,7 @@ class ObjectTypeAdmin(PagesAdmin):
 
     @admin.display(description=gettext_lazy("Dedupe fields"))
     def dedupe_fields(self, object_type: ObjectType) -> str:
-        return ", ".join(field.name for field in object_type.shown.fields.all() if field.is_dedupe)
+        return ", ".join(field.name for field in object_type.live_or_draft.fields.all() if field.is_dedupe)
 
     @admin.display(description=gettext_lazy("Changed"))
     def changed(self, object_type: ObjectType) -> Any:
@@ -218,7 +218,7 @@ def show_type(request: HttpRequest, pk: int) -> HttpResponse:
         "type",
         str(object_type),
         object_type=object_type,
-        version=object_type.shown,
+        version=object_type.live_or_draft,
         changes=differences.version_differences(object_type.live, object_type.draft) if object_type.draft else [],
         history=differences.version_history(object_type, parse_number(request.GET.get("before", ""))),
         uses=references.uses_of(*lifecycle.deletion_blockers(object_type)),

@@ -1,6 +1,6 @@
 """Import presets: files of other products that are recognised by their header, and how their columns are mapped.
 
-A preset fills in what a plan leaves out; it replaces nothing, and whoever imports confirms the plan. The next one is
+A preset fills in what a plan leaves out; it replaces nothing, and the importing user confirms the plan. The next one is
 one `register_preset`.
 """
 

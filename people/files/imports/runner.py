@@ -227,7 +227,7 @@ class _ImportRun:
             del keys[place]
         assert self.seen is not None
         for place, is_same in self.seen.before(keys) if keys else ():
-            results.others[place] = self.target.again(is_same, self.plan)
+            results.others[place] = self.target.repeated_row_result(is_same, self.plan)
 
     def _keep_refused(self, batch: ImportBatch, results: BatchResults, keys: Sequence[str | None] | None) -> None:
         """Store refused rows for the report, and parsed ones for a replay; both have the same keys."""

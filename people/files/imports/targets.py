@@ -72,7 +72,7 @@ class ImportTarget(ABC):
         return None
 
     @abstractmethod
-    def again(self, is_same: bool, plan: ImportPlan) -> RowResult:
+    def repeated_row_result(self, is_same: bool, plan: ImportPlan) -> RowResult:
         """The result of a row whose key occurred before in the file, with the same or with other content."""
 
     def optional(self, plan: ImportPlan) -> Collection[str]:

@@ -15,8 +15,8 @@ from people.templatetags.moments import moment
 from smartlists.admin import templates, webhooks
 from smartlists.admin.campaigns import views as campaign_views
 from smartlists.admin.campaigns.builder import CAMPAIGN_BUILDER
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns import sentences as campaign_sentences
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions import sentences as campaign_sentences
 from smartlists.catalog import Catalogue
 from smartlists.models import CampaignTally, SmartCampaign, Webhook
 

@@ -23,10 +23,10 @@ from smartlists.admin.campaigns.reasons import link_reasons
 from smartlists.admin.campaigns.views import NAME, campaign_page, saved_rules_problems
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns import parsing as campaign_parsing
-from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.campaigns import templates as campaign_templates
-from smartlists.campaigns.definition import CampaignDefinition
+from smartlists.campaigns.definitions import parsing as campaign_parsing
+from smartlists.campaigns.definitions import sentences as campaign_sentences
+from smartlists.campaigns.definitions.model import CampaignDefinition
 from smartlists.catalog import Catalogue
 from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.lists import template_slots

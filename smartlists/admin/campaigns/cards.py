@@ -12,7 +12,7 @@ from people.models import ApprovedObjectField
 from people.models.object_types import PERSON
 from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder.choices import Choices, FieldChoice
-from smartlists.campaigns.sentences import STEP_TITLES
+from smartlists.campaigns.definitions.sentences import STEP_TITLES
 
 Json = dict[str, Any]
 Choice = tuple[str, str | Promise]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns import sentences as campaign_sentences
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions import sentences as campaign_sentences
 from smartlists.campaigns.running import step_counts
 from smartlists.catalog import Catalogue
 from smartlists.models import SmartCampaign
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 def flow_of(campaign: SmartCampaign, names: Catalogue, webhooks: Mapping[int, str]) -> Json | None:
-    """Template context of the picture; None while nobody has entered."""
+    """Template context of the picture; None before the first entry."""
     counted = step_counts.count_steps(campaign)
     if counted is None:
         return None

@@ -15,7 +15,7 @@ from people.core.kinds import Facet
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder.posted import ordered_children, posted_nodes
 from smartlists.admin.campaigns import records as record_form
-from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns.definitions import model as campaign_definition
 from smartlists.catalog import Catalogue
 from smartlists.rules import model as rules
 from smartlists.rules.text import language

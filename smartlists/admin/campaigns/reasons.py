@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from people.core.errors import Path, Problem
-from smartlists.campaigns.sentences import displayed_path
+from smartlists.campaigns.definitions.sentences import displayed_path
 from smartlists.models import SmartCampaign
 
 ANCHORS = {"triggers": "triggers", "steps": "steps", "audience": "audience", "qualification": "audience"}

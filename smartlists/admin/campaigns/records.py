@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from smartlists.admin.builder.form import MAX_STEPS_OF_A_PATH
 from smartlists.admin.builder.posted import posted_nodes, posted_text
-from smartlists.campaigns.records.definition import ADDED, CHANGED, DATE, REMOVED
+from smartlists.campaigns.definitions.record_parts import ADDED, CHANGED, DATE, REMOVED
 
 Json = dict[str, Any]
 BEFORE, AFTER = "before", "after"

@@ -25,13 +25,13 @@ from people.models import Person
 from people.rights import EXPORT_PERSON, VIEW_PERSON
 from smartlists.admin.campaigns.flow import flow_of
 from smartlists.admin.campaigns.reasons import Reason, link_reasons
-from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import dry_run
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import results as campaign_results
-from smartlists.campaigns import sentences as campaign_sentences
-from smartlists.campaigns.running import counters as campaign_counters
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions import sentences as campaign_sentences
+from smartlists.campaigns.entries import counters as campaign_counters
 from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling as campaign_scheduling
 from smartlists.campaigns.triggers import definition_of_version
@@ -146,7 +146,7 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
 def _entries(
     request: HttpRequest, campaign: SmartCampaign, state: str, reason: str, person_text: str
 ) -> list[CampaignEntry]:
-    """The entries of a page, and one more where another page follows; none where the text names nobody."""
+    """The entries of a page, and one more where another page follows; none where the text names no person."""
     person_id = _person_id(person_text)
     if person_text and not person_id:
         return []

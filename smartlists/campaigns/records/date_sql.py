@@ -9,7 +9,7 @@ from django.db import connection
 from people.core.db import value_sql
 from people.models import ObjectChange
 from people.objects import dates as record_dates
-from smartlists.campaigns.records.definition import ObjectTrigger
+from smartlists.campaigns.definitions.record_parts import ObjectTrigger
 from smartlists.campaigns.records.looks import Look
 from smartlists.evaluation.postgres import object_statements
 from smartlists.evaluation.postgres.conditions import Sql
@@ -46,9 +46,9 @@ class DueRecords:
         return sorted(found)[:limit]
 
     def note(self, record_ids: Sequence[int]) -> Sequence[tuple[int, int, bool]]:
-        """Note those of the records that are still due, inside a transaction: (record, person, came in as history).
+        """Note those of the records that are still due, inside a transaction: (record, person, is history).
 
-        Came in as history: what set the date, or gave the record its person, came after the date and is back-fill.
+        History: what set the date, or gave the record its person, was received after the date and is back-fill.
         """
         where = self._where(Sql("id = any(%s)", (list(record_ids),)), self.look.after)
         due_at, due_parameters = self._due_at_sql()

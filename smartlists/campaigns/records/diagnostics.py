@@ -5,8 +5,8 @@ from django.utils.translation import gettext as _
 from people.core.codes import Code
 from people.core.errors import Path, Problem
 from people.models import ObjectType
-from smartlists.campaigns.definition import CampaignDefinition, problem_path, walk_steps
-from smartlists.campaigns.records.definition import DATE, ChangeRecord, CreateRecord
+from smartlists.campaigns.definitions.model import CampaignDefinition, problem_path, walk_steps
+from smartlists.campaigns.definitions.record_parts import DATE, ChangeRecord, CreateRecord
 
 
 def retired_object_problems(parsed: CampaignDefinition) -> list[Problem]:

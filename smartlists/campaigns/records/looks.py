@@ -17,7 +17,7 @@ class Look:
     """The dates that are reached after `read_at` up to `until`; of records changed since, also those after `after`.
 
     Changed records are those with changes after `last_id` up to `upto_id`. `is_of_pause`: the campaign was paused at
-    `until`, and records that came in since do not count.
+    `until`, and records received since do not count.
     """
 
     after: datetime
@@ -29,7 +29,7 @@ class Look:
 
     @property
     def greatest_id(self) -> int:
-        """The greatest id of the change by which a record came in that counts."""
+        """The greatest id that counts of a change by which a record was received."""
         return self.upto_id if self.is_of_pause else NEVER
 
     def dump(self) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """Finds the record with which a campaign can be tried on one person."""
 
 from people.models import ObjectRecord
-from smartlists.campaigns.definition import CampaignDefinition
+from smartlists.campaigns.definitions.model import CampaignDefinition
 from smartlists.catalog import Catalogue
 from smartlists.evaluation.postgres import object_statements
 from smartlists.evaluation.postgres.translation import TranslationContext, join_sql

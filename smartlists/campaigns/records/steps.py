@@ -15,15 +15,15 @@ from people.objects import records
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus
 from people.objects.schema import ObjectSchema, live_schema
 from smartlists.campaigns import token_values
-from smartlists.campaigns.records.definition import ChangeRecord, CreateRecord
-from smartlists.campaigns.running.step_results import ActionContext, Dones, EntryRow, StepResult
+from smartlists.campaigns.definitions.record_parts import ChangeRecord, CreateRecord
+from smartlists.campaigns.entries.step_results import ActionContext, Dones, EntryRow, StepResult
 from smartlists.models import ObjectWatch, StepOutcome
 
 Outcome = StepOutcome.Outcome
 
 
 def change_records(step: ChangeRecord, entries: Sequence[EntryRow], situation: ActionContext) -> Dones:
-    """Change the records that triggered the entries; nothing is to do where none of this type did, or it is gone."""
+    """Change the records that triggered the entries; skipped where none of this type did, or it was deleted."""
     object_type = ObjectType.objects.existing().get(api_name=step.type)
     texts = token_values.render_for_entries(step.to, entries, situation)
     existing = set(
@@ -58,7 +58,7 @@ def create_records(step: CreateRecord, entries: Sequence[EntryRow], situation: A
         entry.id: _result(outcome, str(outcome.record_id or ""))
         for entry, outcome in zip(creating, outcomes, strict=True)
     }
-    # without that value it would be a record of nobody
+    # without that value it would be a record without a person
     problem = _("the person has no value for “%(link)s”") % {"link": link.link_by} if link else ""
     return {entry.id: results.get(entry.id) or StepResult(Outcome.FAILED, problem) for entry in entries}
 

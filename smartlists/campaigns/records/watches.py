@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from people.objects import change_log
-from smartlists.campaigns.definition import CampaignDefinition
+from smartlists.campaigns.definitions.model import CampaignDefinition
 from smartlists.campaigns.records.looks import look_up_to
 from smartlists.models import DateWatch, ObjectWatch, SmartCampaign
 

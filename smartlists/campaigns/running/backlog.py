@@ -16,7 +16,7 @@ from people.core.db.outages import is_outage
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import notifications as campaign_notifications
 from smartlists.campaigns import triggers
-from smartlists.campaigns.running.entries import Listener
+from smartlists.campaigns.entries.insertion import Listener
 from smartlists.campaigns.triggers import BATCH, BatchResult
 from smartlists.catalog import Catalogue
 from smartlists.models import CampaignBacklog, SmartCampaign

@@ -23,12 +23,13 @@ from people.core.errors import Problem, RejectedError, bad_value
 from people.core.permissions import require_permission
 from people.objects.silent_changes import people_with_silent_record_changes
 from people.persons import merge as person_merge
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns import effect_rights, triggers
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import notifications as campaign_notifications
+from smartlists.campaigns import triggers
+from smartlists.campaigns.definitions import effect_rights
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.entries.insertion import Candidate, Listener
 from smartlists.campaigns.running import failures as run_failures
-from smartlists.campaigns.running.entries import Candidate, Listener
 from smartlists.campaigns.triggers import definition_of_version
 from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations

@@ -20,11 +20,11 @@ from people.core.codes import Code
 from people.core.db.outages import is_outage
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.permissions import require_permission
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns import effect_rights
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import notifications as campaign_notifications
-from smartlists.campaigns.definition import CampaignDefinition
+from smartlists.campaigns.definitions import effect_rights
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions.model import CampaignDefinition
 from smartlists.campaigns.running import failures as run_failures
 from smartlists.evaluation import evaluator
 from smartlists.models import CampaignRun, SmartCampaign

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns.definition import Choose, Step
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions.model import Choose, Step
 from smartlists.campaigns.triggers import definition_of_version
 from smartlists.models import SmartCampaign
 
@@ -65,7 +65,7 @@ union all select e.version_id, o.path, o.outcome, case o."do" when 'choose' then
 
 
 def count_steps(campaign: SmartCampaign) -> CampaignSteps | None:
-    """The numbers of each step; None while nobody has entered the campaign. One query over `MAX_ENTRIES` entries."""
+    """The numbers of each step; None before the campaign's first entry. One query over `MAX_ENTRIES` entries."""
     with connection.cursor() as cursor:
         cursor.execute(_COUNTS, [campaign.pk, MAX_ENTRIES])
         rows = cursor.fetchall()

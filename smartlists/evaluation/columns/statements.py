@@ -85,7 +85,7 @@ def _grouped(item: rules.Activity, of: VocabularyType, context: ColumnContext) -
     field = context.names.field(of, item.aggregate.field) if item.aggregate else None
     rows, top = _rows(of, item.row_constraints, context, [field] if field else [])
     if fewest <= 1 and most is None and item.aggregate is None:
-        # at least none are all: the complement of nobody
+        # at least none are all: the complement of an empty set
         text = f"select person from {rows.text}" + (" and false" if without_rows else "")
         return ColumnQuery(text, rows.params, top, without_rows)
     having = [ColumnSql(f"count(*) >= {fewest}")] if max(fewest, 0 if without_rows else 1) > 1 else []

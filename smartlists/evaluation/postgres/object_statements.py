@@ -1,6 +1,6 @@
 """The statement of a filter on object records, and its conditions on `object_record` and `object_change`.
 
-A record counts while it is not deleted and its link names a person: the one of now, whoever it named before.
+A record counts while it is not deleted and its link names a person: the present one, not an earlier one.
 """
 
 from people.datatypes.registry import DataType
@@ -31,7 +31,7 @@ def object_statement(item: rules.Object, context: TranslationContext) -> FilterS
 
 
 def record_rows_sql(item: rules.Object, object_type: VocabularyObject, context: TranslationContext) -> Sql:
-    """The condition on `object_record` for the records that satisfy the constraints and have the wanted change."""
+    """The condition on `object_record` for the records that satisfy the constraints and have the filter's change."""
     return join_sql([base_rows_sql(object_type, context), *record_conditions(item, object_type, context)])
 
 
@@ -61,7 +61,7 @@ def _changed_sql(item: rules.Change, object_type: VocabularyObject, context: Tra
 
 
 def change_rows_sql(item: rules.Change, object_type: VocabularyObject, context: TranslationContext) -> Sql:
-    """The condition on `object_change` for the wanted changes: of values, so no record that was added or deleted."""
+    """The condition on `object_change` for the filter's changes: of values, so no record that was added or deleted."""
     parts = [Sql("object_type_id = %s and kind = %s", (object_type.id, int(ObjectChange.Kind.CHANGED)))]
     if item.operator:
         parts.append(conditions.condition_sql("changed_at", MOMENT, item.operator, item.values, None, context.clock))
@@ -71,7 +71,7 @@ def change_rows_sql(item: rules.Change, object_type: VocabularyObject, context: 
 
 
 def field_change_conditions(item: rules.Change, data_type: DataType, clock: Clock) -> list[Sql]:
-    """The conditions on a row of `object_change` that its field changed as wanted."""
+    """The conditions on a row of `object_change` that its field changed as the filter demands."""
     parts = [] if item.before or item.after else [Sql("jsonb_exists(changes, %s)", (item.field,))]
     for place, values in enumerate((item.before, item.after)):
         if values:

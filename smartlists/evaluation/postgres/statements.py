@@ -143,7 +143,7 @@ def _completes(number: int, steps: Sequence[rules.Step]) -> str:
 
 
 def consent_statement(item: rules.Consent, context: TranslationContext) -> FilterStatement:
-    """The people whose latest activity of consent for the purpose is the wanted one; see `activities.consent.state`."""
+    """The people whose latest consent for the purpose has the filter's state; see `activities.consent.state`."""
     rows = consent_rows_sql(item, context)
     if item.state == rules.UNKNOWN:
         return FilterStatement(ungrouped("activity", rows), is_complement=True)
@@ -154,7 +154,7 @@ def consent_statement(item: rules.Consent, context: TranslationContext) -> Filte
 
 
 def consent_rows_sql(item: rules.Consent, context: TranslationContext) -> Sql:
-    """The condition on `activity` for what was said for the purpose up to the filter's moment."""
+    """The condition on `activity` for the consents of the purpose up to the filter's moment."""
     purpose = conditions.condition_sql("primary_value", BY_NAME["string"], "is", (item.purpose,), None, context.clock)
     until = Sql(f"{SAID_AT} <= %s", (context.clock.now,))
     if item.on:

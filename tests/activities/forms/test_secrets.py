@@ -16,7 +16,7 @@ from django.db import connection
 from activities.forms import codes, editing, export_kind, kiosk_links
 from activities.models import Association, Form, FormSubmission
 from activities.sources import sealing
-from config.access.sign_in import resuming, sessions
+from config.access import resuming, sessions
 from people.files.exports.kinds import Marks, select_sql
 from people.models import Person
 from tests.activities.forms.factories import AGENT, make_form

@@ -6,7 +6,7 @@ import pytest
 
 from activities.inbox import decisions, editing, personal_data, proposals, replay, sightings, waiting
 from activities.inbox.mapping import EVENT_NAME
-from activities.inbox.names import flatten, name_key, shown_name
+from activities.inbox.names import flatten_properties, name_key, shown_name
 from activities.inbox.shapes import MAX_ALL_VALUES, MAX_PATHS, MAX_VALUES, shape_of, shapes_of
 from activities.models import Activity, Sighting, WaitingEvent
 from activities.types.definition import ACTIVITY_TYPES, ActivityFieldSpec, TypeNames
@@ -46,9 +46,9 @@ def test_from_a_first_event_to_a_type_with_its_history():
     with pytest.raises(RejectedError):
         replay.start_replay(sighting, None)
 
-    shapes = {shape.path: shape.data_type for shape in waiting.shapes(sighting)}
+    shapes = {shape.path: shape.data_type for shape in waiting.waiting_shapes(sighting)}
     assert shapes == {"invoiceNumber": "string", "total": "currency", "paidOn": "date", "paid": "boolean"}
-    proposal = proposals.propose_type(sighting.name, waiting.shapes(sighting))
+    proposal = proposals.propose_type(sighting.name, waiting.waiting_shapes(sighting))
     first, *others = proposal.fields
     assert (proposal.name, first.name, first.api_name) == ("Invoice Paid", "Invoice Number", "invoiceNumber")
     specs = [ActivityFieldSpec(first.api_name, first.name, first.data_type, is_primary=True)]
@@ -199,7 +199,7 @@ def test_names_and_properties():
     }
     assert name_key("!!!") == "!!!" and name_key("ÉTÉ") == name_key("été") and name_key("注文 完了") == "注文完了"
     assert shown_name("order_completed") == "Order Completed" and shown_name("checkNumber") == "Check Number"
-    assert flatten(
+    assert flatten_properties(
         {"a": {"b": 1, "c": {"d": None, "e": [1, {"x": Decimal("2.50")}]}}, "a_b": 2, "__proto__": {"z": 1}}
     ) == {"a_b": 2, "a_c_e": '[1,{"x":2.5}]', "__proto___z": 1}
 
@@ -248,7 +248,7 @@ def test_the_work_for_one_page_is_bounded(monkeypatch):
     looked_at.clear()
     shapes_of({"a": number} for number in range(MAX_VALUES + 50))
     assert len(looked_at) == MAX_VALUES
-    nested = flatten({"n" * 20_000: {f"m{number}": 1 for number in range(1_000)}})
+    nested = flatten_properties({"n" * 20_000: {f"m{number}": 1 for number in range(1_000)}})
     assert max(map(len, nested)) == 255
     # the newest events are read up to a number of bytes, one at least
     program = make_program()
@@ -256,7 +256,7 @@ def test_the_work_for_one_page_is_bounded(monkeypatch):
     sighting = Sighting.objects.get(name="Long")
     for limit, events in ((4_000_000, 3), (2_500, 2), (10, 1)):
         monkeypatch.setattr(waiting, "LOOKED_AT_BYTES", limit)
-        assert {shape.seen for shape in waiting.shapes(sighting)} == {events}
+        assert {shape.seen for shape in waiting.waiting_shapes(sighting)} == {events}
 
 
 def test_a_name_whose_only_event_was_rejected_is_not_shown(admin_client):

@@ -102,4 +102,4 @@ def log_of(person_id: int) -> list[tuple[str, bool]]:
 
 
 def own(visitor: Visitor, person_id: int, source: EventSource, evidence: int = Evidence.SERVER) -> Association:
-    return ownership.associate(visitor.pk, person_id, Evidence(evidence), moving.event_source(source.pk))
+    return ownership.associate_visitor(visitor.pk, person_id, Evidence(evidence), moving.event_source(source.pk))

@@ -32,7 +32,7 @@ def test_no_hit_strands_between_an_association_and_an_erase():
     assert log_of(ann.pk) == [("example.com/slow", True)]
 
     with transaction.atomic():  # an association under way: the dispatcher, another one and an erase wait or skip
-        ownership.associate(visitor.pk, bob.pk, Association.Evidence.SERVER, moving.event_source(site.pk))
+        ownership.associate_visitor(visitor.pk, bob.pk, Association.Evidence.SERVER, moving.event_source(site.pk))
         make_hit(visitor, site, "example.com/bobs")
         erasing = InThread(lambda: erasure.erase_people([bob.pk], None, SYSTEM))
         other = InThread(lambda: own(visitor, ann.pk, site))

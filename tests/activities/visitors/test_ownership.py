@@ -83,7 +83,10 @@ def test_weaker_evidence_displaces_nobody_and_stronger_is_kept():
     own(visitor, bob.pk, site, Evidence.CLAIM)
     assert Association.objects.get(visitor=visitor, to_at=None).person_id == bob.pk, "nobody defends a deleted person"
     assert code_of(own, visitor, ann.pk, site) == "unknown_person"
-    assert code_of(ownership.associate, 0, bob.pk, Evidence.SERVER, moving.event_source(site.pk)) == "unknown_visitor"
+    assert (
+        code_of(ownership.associate_visitor, 0, bob.pk, Evidence.SERVER, moving.event_source(site.pk))
+        == "unknown_visitor"
+    )
 
 
 def test_more_than_three_owners_within_30_days_share_the_browser():

@@ -112,9 +112,9 @@ def test_an_archived_list_is_put_away_with_its_members():
     seeds, ann = make(), make_person()
     static_lists.add_members(seeds, [ann.pk], MARKETO)
     static_lists.archive_static_list(seeds, None)
-    assert not StaticList.objects.shown().exists() and members(seeds) == [ann.pk]
+    assert not StaticList.objects.unarchived().exists() and members(seeds) == [ann.pk]
     static_lists.unarchive_static_list(seeds, None)
-    assert StaticList.objects.shown().get() == seeds
+    assert StaticList.objects.unarchived().get() == seeds
 
 
 def test_a_deleted_list_takes_nobody_with_it_and_is_unknown_afterwards():

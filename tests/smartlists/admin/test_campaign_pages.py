@@ -10,8 +10,8 @@ from django.utils import timezone, translation
 
 from smartlists.campaigns import dispatcher
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns import parsing as campaign_parsing
-from smartlists.campaigns import sentences as campaign_sentences
+from smartlists.campaigns.definitions import parsing as campaign_parsing
+from smartlists.campaigns.definitions import sentences as campaign_sentences
 from smartlists.catalog import Catalogue
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignRun, CampaignTally, SmartCampaign, Webhook, WebhookDelivery

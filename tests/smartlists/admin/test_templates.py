@@ -7,7 +7,7 @@ from django.urls import reverse
 from people.models import PersonField
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import templates as campaign_templates
-from smartlists.campaigns.parsing import parse_definition
+from smartlists.campaigns.definitions.parsing import parse_definition
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.lists import editing as list_editing

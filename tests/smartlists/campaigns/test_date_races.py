@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from people.models import ObjectRecord
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns.records import dates
+from smartlists.campaigns.running import record_dates as dates
 from smartlists.models import CampaignEntry, DateWatch
 from tests.activities.recording.test_races import InThread
 from tests.factories import make_person

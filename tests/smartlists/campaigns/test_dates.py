@@ -21,8 +21,9 @@ from people.objects.outcomes import RecordKey
 from people.persons import merge
 from smartlists.campaigns import diagnostics
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns.records import date_sql, dates
-from smartlists.campaigns.records import triggers as record_triggers
+from smartlists.campaigns.records import date_sql
+from smartlists.campaigns.running import record_dates as dates
+from smartlists.campaigns.running import record_triggers
 from smartlists.models import CampaignEntry, DateWatch, ObjectWatch
 from tests.factories import make_person
 from tests.hypothesis_profiles import examples

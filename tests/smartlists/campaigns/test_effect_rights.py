@@ -4,9 +4,9 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from people.core.errors import NotAllowedError
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns import effect_rights
 from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns.definitions import effect_rights
+from smartlists.campaigns.definitions import model as campaign_definition
 from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignRun

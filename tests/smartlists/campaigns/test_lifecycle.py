@@ -7,9 +7,9 @@ from people.definitions import drafts, lifecycle
 from people.fields import editing as field_editing
 from people.lists import static_lists
 from people.models import PersonField
-from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns import parsing as campaign_parsing
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions import parsing as campaign_parsing
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartCampaign
 from smartlists.webhooks import tokens as webhook_tokens

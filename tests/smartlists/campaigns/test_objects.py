@@ -15,12 +15,12 @@ from people.models import ObjectChange, ObjectRecord, ObjectType, Person
 from people.objects import removal
 from people.objects.outcomes import RecordKey
 from people.persons import merge
-from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import diagnostics, dry_run
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns import sentences as campaign_sentences
-from smartlists.campaigns.records import dates
-from smartlists.campaigns.records import triggers as record_triggers
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions import sentences as campaign_sentences
+from smartlists.campaigns.running import record_dates as dates
+from smartlists.campaigns.running import record_triggers
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing

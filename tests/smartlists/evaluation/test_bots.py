@@ -5,9 +5,9 @@ import pytest
 from activities.log.columns import builder
 from activities.models import ActivityType
 from people.core.errors import RejectedError
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns import parsing as campaign_parsing
-from smartlists.campaigns import sentences as campaign_sentences
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions import parsing as campaign_parsing
+from smartlists.campaigns.definitions import sentences as campaign_sentences
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator, explanation
 from smartlists.lists import diagnostics

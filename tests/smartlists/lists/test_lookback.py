@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from activities.log import retention
 from smartlists.campaigns import diagnostics as campaign_diagnostics
-from smartlists.campaigns import parsing as campaign_parsing
+from smartlists.campaigns.definitions import parsing as campaign_parsing
 from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.lists import editing as list_editing
 from smartlists.rules.periods import Clock

@@ -191,6 +191,6 @@ def fixed_page_tag(base: str, configuration) -> str:
     settings = json.dumps(configuration, separators=(",", ":"), sort_keys=True)
     quoted = settings.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
     return (
-        f'<script async src="{base}/s/{files.current_version()}/{files.SCRIPT}" integrity="{files.integrity()}" crossorigin="anonymous"'
+        f'<script async src="{base}/s/{files.current_version()}/{files.SCRIPT}" integrity="{files.integrity_digest()}" crossorigin="anonymous"'
         f' data-config="{quoted}"></script>'
     )

@@ -45,7 +45,7 @@ def test_a_version_names_its_content():
     for name in ("debug.js", "munchkin.js", "s.js"):
         content = files.fixed_file(version, name)
         digest = base64.b64encode(hashlib.sha384(content).digest()).decode()
-        assert files.integrity(name) == f"sha384-{digest}"
+        assert files.integrity_digest(name) == f"sha384-{digest}"
         texts[name] = content.decode().replace(version, "__VERSION__")
         texts[f"{name}.map"] = files.fixed_file(version, f"{name}.map").decode()
         assert json.loads(texts[f"{name}.map"])["sources"], "a browser's tools show the source"

@@ -28,7 +28,7 @@ class Survey(Definition):
         constraints = [named_for_programs("survey_api_name_is_a_name")]
 
     def __str__(self):
-        return self.shown.name if self.shown else self.api_name
+        return self.live_or_draft.name if self.live_or_draft else self.api_name
 
 
 class SurveyVersion(Version):

@@ -6,7 +6,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from smartlists.campaigns.records.definition import (
+from smartlists.campaigns.definitions.record_parts import (
     ADDED,
     CHANGED,
     DATE,

@@ -7,11 +7,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from people.core.kinds import Facet
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns.definition import Audience, CampaignDefinition
-from smartlists.campaigns.parsing import parse_wait_period
-from smartlists.campaigns.records import sentences as record_sentences
-from smartlists.campaigns.records.definition import ObjectTrigger
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions import record_sentences
+from smartlists.campaigns.definitions.model import Audience, CampaignDefinition
+from smartlists.campaigns.definitions.parsing import parse_wait_period
+from smartlists.campaigns.definitions.record_parts import ObjectTrigger
 from smartlists.catalog import Catalogue
 from smartlists.rules import sentences
 from smartlists.rules.names import Naming

@@ -1,6 +1,6 @@
 """What was sent from a session that had to be confirmed first: kept sealed in the session, and offered once afterwards.
 
-Nothing is done by itself: whoever confirmed reads what was sent, and sends it. It may be of a session that was stolen.
+Nothing is sent automatically: the user who confirmed reads the data and sends it. A stolen session may have entered it.
 """
 
 import re

@@ -26,8 +26,8 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.access import resuming
 from config.access.models import SIGN_IN, Session, SessionStore, User  # noqa: F401 (the store of SESSION_ENGINE)
-from config.access.sign_in import resuming
 from config.client_address import request_address
 from people.core import audit
 

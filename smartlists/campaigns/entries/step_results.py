@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from people.core.source import Source
-from smartlists.campaigns.definition import CampaignDefinition
+from smartlists.campaigns.definitions.model import CampaignDefinition
 from smartlists.models import SmartCampaign
 
 

@@ -2,7 +2,7 @@
 
 Dates are looked for once a minute, without locks: by an index those that are reached since, and those of the records
 that changed since. What was reached while nothing looked is caught up for three days; what was reached before the
-campaign became active triggers nothing. A date that was past already when it came in as history is skipped.
+campaign became active triggers nothing. A date that was past already when it was recorded as history is skipped.
 """
 
 import logging
@@ -20,10 +20,10 @@ from people.objects import change_log
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import notifications as campaign_notifications
 from smartlists.campaigns import triggers
+from smartlists.campaigns.definitions.record_parts import DATE
+from smartlists.campaigns.entries.insertion import Candidate, Listener
 from smartlists.campaigns.records.date_sql import DueRecords
-from smartlists.campaigns.records.definition import DATE
 from smartlists.campaigns.records.looks import Look, look_up_to
-from smartlists.campaigns.running.entries import Candidate, Listener
 from smartlists.campaigns.triggers import BATCH, Reason
 from smartlists.catalog import Catalogue
 from smartlists.evaluation.postgres.translation import TranslationContext
@@ -91,7 +91,7 @@ def _parts(record_ids: Sequence[int]) -> Iterator[Sequence[int]]:
 
 @transaction.atomic
 def _enter(seen: DateWatch, listener: Listener, at: int, due: DueRecords, record_ids: Sequence[int]) -> int | None:
-    """Enter the people of the records that are due still; None, entering nobody, if not all is as it was seen."""
+    """Enter the people of the records that are due still; None, without an entry, if anything has changed since."""
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     campaign_lifecycle.lock_dispatcher_position()
     watch = DateWatch.objects.select_related("watch__campaign").filter(pk=seen.pk).first()
@@ -134,7 +134,7 @@ def _move(campaign_id: int, look: Look, last_id: int) -> None:
 
 @transaction.atomic
 def _note_failed_try(campaign_id: int, error: Exception) -> None:
-    """Note that looking for a campaign's dates raised an error: after a pause it goes on from where it stood."""
+    """Note that looking for a campaign's dates raised an error: after a pause it continues from where it stood."""
     watch = DateWatch.objects.select_for_update().filter(pk=campaign_id).first()
     if watch is None:
         return

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.access.clients.editing import DEFAULT_RIGHTS, OWN_APPS
-from config.access.users.roles import ROLES
+from config.access.roles import ROLES
 
 # labels of Django's own rights, which it names in English only
 VERBS = {

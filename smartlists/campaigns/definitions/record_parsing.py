@@ -10,8 +10,15 @@ from people.core.errors import Path, bad_value
 from people.datatypes.parsing import MAX_TEXT_BYTES, is_blank
 from people.models import ApprovedObjectField
 from people.models.object_types import PERSON
-from smartlists.campaigns.records.definition import CHANGED, DATE, EVENTS, ChangeRecord, CreateRecord, ObjectTrigger
-from smartlists.campaigns.texts import TextReader
+from smartlists.campaigns.definitions.record_parts import (
+    CHANGED,
+    DATE,
+    EVENTS,
+    ChangeRecord,
+    CreateRecord,
+    ObjectTrigger,
+)
+from smartlists.campaigns.definitions.texts import TextReader
 from smartlists.rules.vocabulary import VocabularyField, VocabularyObject
 
 MAX_DAYS = 3_660

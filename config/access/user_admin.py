@@ -15,9 +15,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 
+from config.access import roles, sessions
 from config.access.models import Invitation, User
-from config.access.sign_in import account, mfa, passwords, sessions
-from config.access.users import deactivation, editing, invitations, roles
+from config.access.sign_in import account, mfa, passwords
+from config.access.users import deactivation, editing, invitations
 from config.access.users.forms import InvitationForm, UserForm
 from config.access.users.limits import has_rights_of
 from people.core import audit, words

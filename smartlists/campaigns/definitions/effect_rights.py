@@ -9,9 +9,9 @@ from people.core.permissions import require_permission
 from people.lists import static_lists
 from people.objects import records
 from people.rights import CHANGE_PERSON, VIEW_PERSON
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns.definition import CampaignDefinition, Step
-from smartlists.campaigns.references import STEP_TEXTS
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions.model import CampaignDefinition, Step
+from smartlists.campaigns.definitions.references import STEP_TEXTS
 from smartlists.rights import VIEW_WEBHOOK
 from smartlists.webhooks import tokens as webhook_tokens
 

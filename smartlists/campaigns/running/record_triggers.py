@@ -21,8 +21,8 @@ from people.objects import change_log
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import notifications as campaign_notifications
 from smartlists.campaigns import triggers
-from smartlists.campaigns.records.definition import ADDED, CHANGED, REMOVED, ObjectTrigger
-from smartlists.campaigns.running.entries import Candidate, Listener
+from smartlists.campaigns.definitions.record_parts import ADDED, CHANGED, REMOVED, ObjectTrigger
+from smartlists.campaigns.entries.insertion import Candidate, Listener
 from smartlists.campaigns.triggers import BATCH, Reason
 from smartlists.catalog import Catalogue
 from smartlists.evaluation.postgres import object_statements

@@ -13,10 +13,10 @@ from people.core.codes import Code
 from people.core.errors import Path, Problem, RejectedError, bad_value
 from people.datatypes.parsing import MAX_TEXT_BYTES, BadValueError, is_blank
 from people.datatypes.registry import BY_NAME, DataType
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns.definition import Audience, CampaignDefinition, Qualification, Step
-from smartlists.campaigns.records.definition import ObjectTrigger
-from smartlists.campaigns.records.parsing import RecordPartsReader
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions.model import Audience, CampaignDefinition, Qualification, Step
+from smartlists.campaigns.definitions.record_parsing import RecordPartsReader
+from smartlists.campaigns.definitions.record_parts import ObjectTrigger
 from smartlists.catalog import Catalogue
 from smartlists.models import Webhook
 from smartlists.rules import model as rules

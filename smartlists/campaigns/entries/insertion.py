@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import connection
 from django.utils import timezone
 
-from smartlists.campaigns.definition import CampaignDefinition
+from smartlists.campaigns.definitions.model import CampaignDefinition
 from smartlists.models import CampaignEntry, SmartCampaign
 
 State = CampaignEntry.State

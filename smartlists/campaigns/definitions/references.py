@@ -7,9 +7,9 @@ from activities.models import ApprovedField
 from people.core import references as uses
 from people.core.errors import RejectedError
 from people.models import ApprovedObjectField, PersonField
-from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns.definition import CampaignDefinition
-from smartlists.campaigns.records.definition import ChangeRecord, CreateRecord
+from smartlists.campaigns.definitions import model as campaign_definition
+from smartlists.campaigns.definitions.model import CampaignDefinition
+from smartlists.campaigns.definitions.record_parts import ChangeRecord, CreateRecord
 from smartlists.catalog import Catalogue
 from smartlists.models import CampaignUse, SmartCampaign, Webhook
 from smartlists.rules import model as rules

@@ -1,8 +1,8 @@
-"""Steps that raise an error for everybody: tried after growing pauses, while the people wait there.
+"""Steps that raise an error for all people: tried after growing pauses, while the people wait there.
 
 An error of a step itself is its outcome (`engine.run_step`). Here is what remains: a definition that cannot be read, an
 outcome that cannot be stored. No other step waits for it. From `MAX_TRIES` on it is tried once an hour, and the owner
-has a notice. The people go on as soon as a try succeeds.
+has a notice. The people continue as soon as a try succeeds.
 """
 
 import logging
@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from smartlists.campaigns import notifications as campaign_notifications
-from smartlists.campaigns.running.step_results import EntryRow
+from smartlists.campaigns.entries.step_results import EntryRow
 from smartlists.models import CampaignEntry, FailingStep, SmartCampaign
 
 Place = tuple[int, str]  # id of a version, path of a step in it
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def load_failing_steps() -> dict[Place, FailingStep]:
-    """The failing steps by place, without those at which nobody waits any more."""
+    """The failing steps by place, without those without waiting people."""
     steps = {(step.version_id, step.path): step for step in FailingStep.objects.order_by("pk")}
     for place, step in list(steps.items()):
         if step.is_due and not _waiting_entries(step).exists():

@@ -1,6 +1,6 @@
 """The definition of a smart campaign: frozen dataclasses and their JSON form, version 1.
 
-`campaigns.parsing.parse_definition` checks everything and reports every problem with its path; `load_definition`
+`definitions.parsing.parse_definition` checks everything and reports every problem with its path; `load_definition`
 trusts the output of `dump_definition`. Triggers use the constraints of smart lists, audiences and choices use their
 rules.
 """
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from people.core.kinds import Kinds
-from smartlists.campaigns.records.definition import (
+from smartlists.campaigns.definitions.record_parts import (
     ChangeRecord,
     CreateRecord,
     ObjectTrigger,

@@ -1,0 +1,1 @@
+"""What a campaign is: its parts, how they are parsed, shown, and which rights and objects they need."""

@@ -1,0 +1,1 @@
+"""Entries of people into campaigns: they are inserted and counted, and their steps have results."""
