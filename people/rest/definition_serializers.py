@@ -34,7 +34,8 @@ class DefinitionSerializer(OrderedSerializer):
     id = serializers.IntegerField()
     api_name = serializers.CharField()
     name = serializers.CharField(
-        source="live_or_draft.name", help_text="Taken from the live version, or from the draft before the first approval."
+        source="live_or_draft.name",
+        help_text="Taken from the live version, or from the draft before the first approval.",
     )
     folder = serializers.IntegerField(source="folder_id", allow_null=True)
     owner = serializers.CharField(source="owner.username", allow_null=True, default=None)
