@@ -33,6 +33,7 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import ExactDecoder, canonical_text, moment_text
 from people.datatypes.parsing import BadValueError, is_blank, parse_moment, trim_text
 from people.files.imports import targets as import_targets
+from people.files.imports.column_names import unknown_column_problem
 from people.files.imports.plan import (
     BatchResults,
     ExternalId,
@@ -297,8 +298,7 @@ def _person_problems(plan: ImportPlan, shape: FileShape) -> Iterable[Problem]:
         yield Problem(Code.MISSING_VALUE, message, ("person",))
     for name in columns:
         if name not in shape.header:
-            message = _("there is no column '%(name)s'") % {"name": name}
-            yield Problem(Code.UNKNOWN_COLUMN, message, ("person",), ", ".join(shape.header), name)
+            yield unknown_column_problem(("person",), name, shape.header)
 
 
 def _schema(reference: Any) -> schema.Schema | None:

@@ -3,7 +3,8 @@
 A row is recorded once, however often and by however many users it is replayed: with today's live version, and as
 if received through the channel that refused it; as back-fill unless the caller says that it counts as just received.
 The source of a corrected row is the user who corrected it last.
-Each function is limited to the rows of its user and of that user's API clients, unless the user has the right `OTHERS`.
+Each function is limited to the rows of its user and of that user's API clients. For those of others it needs the right
+`OTHERS` besides those to see them.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ from people.rights import VIEW_PERSON
 MAX_ROWS = 1_000  # of one transaction
 RIGHT = RECORD_ACTIVITY
 SEE_OTHERS, OTHERS = (VIEW_REFUSEDACTIVITY, CHANGE_REFUSEDACTIVITY)  # of rows that other users sent
+TO_SEE = (SEE_OTHERS, VIEW_PERSON)
 PARTS = ("person", "activity_type", "occurred_at", "primary_value", "external_id")
 State = RefusedActivity.State
 
@@ -202,12 +204,12 @@ def decode_row(raw: str) -> NewActivity:
 
 def visible_refused_rows(by: Any) -> Any:
     """The refused rows that `by` may see: their own; those of all users with `SEE_OTHERS` and `VIEW_PERSON`."""
-    return RefusedActivity.objects.filter(own_or_all_condition(by, SEE_OTHERS, VIEW_PERSON))
+    return RefusedActivity.objects.filter(own_or_all_condition(by, *TO_SEE))
 
 
 def _waiting(ids: Sequence[int], by: Any) -> Any:
-    rows = RefusedActivity.objects.filter(own_or_all_condition(by, OTHERS), pk__in=list(ids), state=State.WAITING)
-    rows = rows.exclude(raw="").order_by("pk")
+    allowed = own_or_all_condition(by, OTHERS, *TO_SEE)
+    rows = RefusedActivity.objects.filter(allowed, pk__in=list(ids), state=State.WAITING).exclude(raw="").order_by("pk")
     return rows.select_for_update(skip_locked=True, of=("self",))
 
 

@@ -34,6 +34,16 @@ SEALED = "Sealed-Under"  # among the kept headers: the name of the key
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
+def is_method_supported(request: HttpRequest) -> bool:
+    """False where no resource has the address, or it does not take the method: the view answers 404 or 405."""
+    try:
+        view = resolve(request.path_info).func
+    except Resolver404:
+        return False
+    actions = getattr(view, "actions", {"post": "issue_token"})  # the one function among the views
+    return (request.method or "").lower() in actions
+
+
 def idempotency_key_of(request: HttpRequest) -> str | None:
     """The request's key without optional quotes, None without the header. Raises `BadQueryError` for an invalid key."""
     header = request.headers.get("Idempotency-Key")

@@ -57,8 +57,6 @@ class NativeApiMiddleware:
             allowance.require()
             if fault is not None:
                 raise fault
-            _check_media_type(request)
-            _bound_body(request)
             reply = self._answer(request, caller)
         except call_limits.TooManyRequestsError as error:
             reply = api_errors.problem_response(429, *error.problems)
@@ -76,7 +74,12 @@ class NativeApiMiddleware:
         return reply
 
     def _answer(self, request: HttpRequest, caller: str) -> HttpResponse:
-        if request.method not in idempotency.METHODS:
+        writes = request.method in idempotency.METHODS
+        if writes and not idempotency.is_method_supported(request):
+            return self.get_response(request)
+        _check_media_type(request)
+        _bound_body(request)
+        if not writes:
             return self.get_response(request)
         key = request.idempotency_key = idempotency.idempotency_key_of(request)  # type: ignore[attr-defined]
         if key is None or caller.startswith("address:") or request.content_type in STREAMS:

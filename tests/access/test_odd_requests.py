@@ -11,6 +11,7 @@ from django.test import Client
 from activities.models import ActivityType
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
+from config.api.idempotency import METHODS
 from people.admin.exports import ExportForm
 from people.core.numerals import whole_number
 from tests.access.route_walker import PLACE, address, build_world
@@ -49,6 +50,23 @@ def test_every_resource_names_its_methods(program, superuser):
         if reply.status_code >= 500 or (reply.status_code < 400 and not set(methods) <= named):
             wrong.append(f"{route}: {reply.status_code}, {named}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_method_that_a_resource_does_not_take_is_405_before_its_key_and_body_are_looked_at(program, superuser):
+    world, wrong, walked = build_world(superuser), [], 0
+    made = program.post("static-lists", {"name": "Seeds"}, Idempotency_Key="used")
+    assert made.status_code == 201, made.content
+    odd = ({"Idempotency_Key": "used"}, {"Idempotency_Key": "no key"}, {"Content_Encoding": "br"})
+    for route, methods in table().items():
+        if not route.startswith("api/v1/") or route.endswith("openapi.json"):
+            continue
+        for method, headers in product(sorted(METHODS - set(methods)), odd):
+            reply = program(method, address(route, world).removeprefix("/api/v1/"), {"a": 1}, **headers)
+            walked += 1
+            if reply.status_code != 405 or set(methods) & METHODS - {*reply.headers["Allow"].split(", ")}:
+                wrong.append(f"{method} {route}: {reply.status_code} with {headers}")
+    assert walked > 500 and not wrong, "\n".join(wrong)
 
 
 class BrokenBody:

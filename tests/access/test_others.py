@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.test import Client
 
@@ -23,6 +23,7 @@ from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
 from people.files.imports.plan import ImportPlan
 from people.models import Import, Person
+from people.rights import VIEW_PERSON
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.models import Dashboard
 from tests.access.route_walker import address, build_world, is_let_in
@@ -269,6 +270,39 @@ def test_the_right_to_record_alone_settles_no_row_of_others(refused):
     assert recording_replay.replay_rows(ids, by) == recording_replay.RefusedRowReplay(0, 0)
     refused.refresh_from_db()
     assert refused.state == "waiting" and '"many"' in refused.raw
+
+
+RIGHTS_OF_OTHERS_ROWS = (VIEW_PERSON, recording_replay.SEE_OTHERS, recording_replay.OTHERS)
+
+
+@pytest.mark.parametrize("lacks", [None, *RIGHTS_OF_OTHERS_ROWS])
+@pytest.mark.parametrize("verb", ["correct", "dismiss", "replay"])
+def test_rows_of_others_are_settled_with_the_rights_to_see_them_alone(client, refused, verb, lacks):
+    """The same over the API and on the page."""
+    rights = [right for right in (recording_replay.RIGHT, *RIGHTS_OF_OTHERS_ROWS) if right != lacks]
+    clerk = user("clerk")
+    clerk.user_permissions.set([Permission.objects.get(codename=right.partition(".")[2]) for right in rights])
+    key = tokens.issue_token(client_editing.create_client("Clerk", user("mary", "Marketer"), None, rights).client).text
+    body = {"ids": [refused.pk]} | ({"part": "amount", "value": "5"} if verb == "correct" else {})
+    done = client.post(
+        f"/api/v1/quarantine/{verb}", body, content_type="application/json", headers={"Authorization": f"Bearer {key}"}
+    )
+    assert done.status_code == 200
+    refused.refresh_from_db()
+    is_open = refused.state == "waiting" and '"many"' in refused.raw
+    numbers = done.json()
+    assert is_open == (lacks is not None or verb == "replay")  # replayed as it is, it is refused again
+    assert sum(numbers.values()) == (0 if lacks else 1)
+    RefusedActivity.objects.update(state="waiting")
+    client.force_login(clerk)
+    page = f"/admin/activities/refusedactivity/{refused.pk}/"
+    shown = client.get(page)
+    assert (shown.status_code == 200) == (lacks in (None, recording_replay.OTHERS))
+    RefusedActivity.objects.update(raw=refused.raw.replace('"5"', '"many"'))
+    client.post(page, {"person": "new@example.com", "amount": "7"})
+    client.post("/admin/activities/refusedactivity/", {"action": "dismiss_selected", "_selected_action": [refused.pk]})
+    refused.refresh_from_db()
+    assert (refused.state == "waiting" and '"many"' in refused.raw) == (lacks is not None)
 
 
 def test_a_client_owner_and_a_marketer_settle_the_rows_of_a_client(refused):

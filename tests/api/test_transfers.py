@@ -31,6 +31,7 @@ def test_a_file_is_uploaded_understood_and_imported(api):
     address = f"imports/{made.json()['id']}"
     assert api.post(f"{address}/start").json()["code"] == "no_plan"
     wrong = api.put(f"{address}/plan", {"columns": {"email": "E-Mail"}})
+    assert "the columns are Mail, " in wrong.text
     assert wrong.status_code == 422 and wrong.json()["errors"][0]["path"] == "/columns/email"
     assert api.put(f"{address}/plan", {"columns": {"email": "Mail", "city": "Town"}}).status_code == 200
     assert api.post(f"{address}/start").status_code == 202

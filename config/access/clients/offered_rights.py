@@ -12,8 +12,10 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from activities.rights import RECORD_STANDARD_ACTIVITY
 from config.access.clients.editing import DEFAULT_RIGHTS, OWN_APPS
 from config.access.roles import ROLES
+from people.rights import ERASE_PERSON, EXPORT_PERSON
 
 # labels of Django's own rights, which it names in English only
 VERBS = {
@@ -24,9 +26,7 @@ VERBS = {
 }
 
 # the rights offered for programs; those of tables that only the product itself writes are left out
-OFFERED = frozenset(DEFAULT_RIGHTS).union(
-    *ROLES.values(), {"people.export_person", "people.erase_person", "activities.record_standard_activity"}
-)
+OFFERED = frozenset(DEFAULT_RIGHTS).union(*ROLES.values(), {EXPORT_PERSON, ERASE_PERSON, RECORD_STANDARD_ACTIVITY})
 
 
 def rights_by_app(user: Any) -> list[tuple[str, list[tuple[str, str]]]]:

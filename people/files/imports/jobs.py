@@ -25,6 +25,7 @@ from people.core.errors import Problem, RejectedError, refuse_if
 from people.core.source import Channel
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.files import tabular
+from people.files.imports.column_names import unknown_column_problem
 from people.files.imports.plan import KEY_COLUMN, ImportPlan
 from people.files.imports.targets import TARGETS
 from people.files.models import Import
@@ -218,14 +219,16 @@ def plan_problems(kind: str, plan: ImportPlan, shape: FileShape) -> list[Problem
     mappable = {item.name: item for item in target.mappable(plan.subject)}
     optional = target.optional(plan)
     problems = [
-        _unknown_column(("only_rows", name), shape, name) for name in plan.only_rows if name not in shape.header
+        unknown_column_problem(("only_rows", name), name, shape.header)
+        for name in plan.only_rows
+        if name not in shape.header
     ]
     for name, column in plan.columns.items():
         path = ("columns", name)
         if name not in mappable:
             problems.append(Problem(Code.UNKNOWN_FIELD, _("there is no such field"), path, ", ".join(mappable), name))
         elif column not in shape.header:
-            problems.append(_unknown_column(path, shape, column))
+            problems.append(unknown_column_problem(path, column, shape.header))
     for name in plan.constants:
         if name not in mappable:
             problems.append(
@@ -251,11 +254,6 @@ def plan_problems(kind: str, plan: ImportPlan, shape: FileShape) -> list[Problem
     if plan.pivot not in (EXCEL_PIVOT, LATE_PIVOT):
         problems.append(Problem(Code.WRONG_TYPE, _("the century of two-digit years is missing"), ("pivot",)))
     return [*problems, *target.problems(plan, shape)]
-
-
-def _unknown_column(path: tuple[str, str], shape: FileShape, column: str) -> Problem:
-    message = _("there is no column '%(name)s'") % {"name": column}
-    return Problem(Code.UNKNOWN_COLUMN, message, path, ", ".join(shape.header), column)
 
 
 State = Import.State

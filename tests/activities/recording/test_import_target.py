@@ -101,7 +101,11 @@ def test_refused_rows_are_reported_and_the_others_recorded(buy_cds, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"", "The file is empty"), (b"a,b\n1,2\n", "no column"), (b"\x1f\x8bnot gzip", "gzip file is broken")],
+    [
+        (b"", "The file is empty"),
+        (b"a,b\n1,2\n", "no column '.*'; the columns are a, b"),
+        (b"\x1f\x8bnot gzip", "gzip file is broken"),
+    ],
 )
 def test_files_that_are_none(buy_cds, tmp_path, content, said):
     (tmp_path / "f.csv").write_bytes(content)

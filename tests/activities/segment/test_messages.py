@@ -9,7 +9,7 @@ from django.utils import timezone
 from activities.models import Activity, Association, RefusedActivity, Sighting, VisitorActivity
 from activities.recording import quarantine
 from activities.recording import replay as recording_replay
-from activities.segment.times import moment_of
+from activities.segment.times import message_times
 from activities.segment.wire import parse_envelope
 from activities.sources.authentication import Sender
 from activities.sources.recent import recent_events
@@ -398,5 +398,5 @@ TIMES = [  # timestamp, sentAt, of a program: seconds before the arrival
 def test_when_a_message_happened():
     for at, sent, is_server, seconds in TIMES:
         for name, own, batch in (("timestamp", sent, None), ("originalTimestamp", None, sent)):
-            moment = moment_of({name: at, "sentAt": own}, batch, RECEIVED, is_server)
+            moment = message_times({name: at, "sentAt": own}, batch, RECEIVED, is_server)
             assert (RECEIVED - moment.occurred_at).total_seconds() == seconds, (at, sent, is_server)

@@ -8,6 +8,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from people.core.errors import RejectedError
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
 from people.files.imports import runner as import_runner
@@ -114,3 +115,18 @@ def test_one_person_twice_in_a_file_is_created_once(monkeypatch):
         job.refresh_from_db()
         assert (job.added, job.updated, job.refused) == (1, 1, 0)
     assert Person.objects.get().city == "Paris"
+
+
+def test_a_column_that_the_file_lacks_is_answered_with_those_it_has(tmp_path):
+    (tmp_path / "p.csv").write_text("Mail,Town\na@example.com,Bath\n")
+    with pytest.raises(CommandError, match="there is no column 'Topic'; the columns are Mail, Town"):
+        run(tmp_path / "p.csv", "--field", "email=Mail", "--field", "city=Topic")
+    header = [f"c{number}" for number in range(30)]
+    job = import_jobs.upload_file([",".join(header).encode() + b"\n" + b",".join([b"1"] * 30)], "p.csv", "people", None)
+    with pytest.raises(RejectedError) as caught:
+        import_jobs.set_plan(job, ImportPlan(columns={"email": "T" * 500}), None)
+    (problem,) = [problem for problem in caught.value.problems if problem.code == "unknown_column"]
+    assert (
+        str(problem.message).endswith("the columns are " + ", ".join(header[:20]) + ", …")
+        and len(problem.message) < 250
+    )
