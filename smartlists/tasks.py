@@ -8,6 +8,7 @@ from people.core import jobs
 from people.core.errors import RejectedError
 from smartlists.campaigns import emails as campaign_emails
 from smartlists.campaigns import results as campaign_results
+from smartlists.campaigns.running import record_dates
 from smartlists.campaigns.running import scheduling as campaign_scheduling
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies
@@ -105,3 +106,4 @@ def seal_headers(timestamp: int) -> None:
 @app.task(name="smartlists.forget_results", queue="campaigns", pass_context=False)
 def forget_results(timestamp: int) -> None:
     campaign_results.delete_old_results()
+    record_dates.forget_old_dates()

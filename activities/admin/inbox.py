@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
@@ -19,7 +21,8 @@ from people.core.admin.base import OwnPages, PagesAdmin, parse_number, problem_t
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import quoted_value, restore_problem
 from people.datatypes.keys import MAX_BIG_ID
-from people.rights import VIEW_PERSON
+from people.datatypes.registry import CHOICES_FOR_PEOPLE
+from people.rights import ADD_PERSONFIELD, VIEW_PERSON
 from people.templatetags.moments import moment
 
 PAGE = "admin:activities_sighting"
@@ -99,6 +102,7 @@ class SightingAdmin(PagesAdmin):
             may_change=user.has_perm(editing.CHANGE),
             may_create=is_event and may_see and user.has_perm(ADD_ACTIVITYTYPE),
             may_replay=is_event and user.has_perms([editing.CHANGE, replay.RIGHT]),
+            field_address=_field_address(sighting) if may_see and user.has_perm(ADD_PERSONFIELD) else "",
             may_add_field=sighting.kind == Sighting.Kind.PROPERTY and user.has_perm(CHANGE_ACTIVITYTYPE),
         )
 
@@ -163,6 +167,17 @@ class SightingAdmin(PagesAdmin):
 def _find(pk: int) -> Sighting:
     rows = Sighting.objects.select_related("source", "activity_type__live", "activity_type__draft")
     return get_object_or_404(rows, pk=min(pk, MAX_BIG_ID))
+
+
+def _field_address(sighting: Sighting) -> str:
+    """The page that makes a person field of a trait, filled in; empty for other names."""
+    if sighting.kind != Sighting.Kind.TRAIT or not sighting.name_key:
+        return ""
+    field = proposals.propose_field(
+        sighting.name, next(iter(waiting.waiting_shapes(sighting)), None), CHOICES_FOR_PEOPLE
+    )
+    filled = {"label": field.name, "api_name": field.api_name, "data_type": field.data_type}
+    return f"{reverse('admin:people_personfield_add')}?{urlencode(filled)}"
 
 
 def _own_types() -> Sequence[ActivityType]:

@@ -130,12 +130,15 @@ def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
     sighting = _sighting(request, request.POST.get("sighting"))
     try:
         with transaction.atomic():
-            created = lifecycle.create_definition(ACTIVITY_TYPES, forms.names.names, forms.specs, request.user)
+            if sighting is None:
+                created = lifecycle.create_definition(ACTIVITY_TYPES, forms.names.names, forms.specs, request.user)
+            else:
+                created = inbox_editing.create_type(
+                    sighting, forms.names.names, forms.specs, request.user, forms.fields_by_path
+                )
             picture = chosen_picture(request.POST)
             if picture != ("", None):
                 pictures.set_picture(created, request.user, *picture)
-            if sighting is not None:
-                inbox_editing.map_to_type(sighting, created, request.user, forms.fields_by_path)
     except RejectedError as refusal:
         forms.show(refusal)
         places = {str(problem.path[0]) for problem in refusal.problems if problem.path}

@@ -10,12 +10,14 @@ from rest_framework.response import Response
 from activities.inbox import editing, replay, waiting
 from activities.inbox.sightings import HAS_COME
 from activities.models import ActivityType, InboxReplay, Sighting
+from activities.rights import ADD_ACTIVITYTYPE, CHANGE_ACTIVITYTYPE
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
 from people.rest.object_actions import verb_action
 from people.rest.viewsets import ListMixin, RetrieveMixin, StrictCharField, StrictSerializer, UTCDateTimeField
+from people.rights import VIEW_PERSON
 
 
 class SightingFilterSet(StrictFilterSet):
@@ -142,6 +144,10 @@ class EventReplaySerializer(serializers.ModelSerializer):
         )
 
 
+class TypeOfNameSerializer(StrictSerializer):
+    name = StrictCharField(max_length=255, required=False, help_text="The name of the type; proposed if not given.")
+
+
 class ForgottenNameSerializer(StrictSerializer):
     deleted_events = serializers.IntegerField(help_text="Events that waited and are deleted.")
 
@@ -157,6 +163,8 @@ class InboxViewSet(ListMixin, RetrieveMixin):
         "list": editing.VIEW,
         "retrieve": editing.VIEW,
         "map": editing.CHANGE,
+        "create_type": (editing.CHANGE, ADD_ACTIVITYTYPE, VIEW_PERSON),
+        "add_field": (editing.CHANGE, CHANGE_ACTIVITYTYPE),
         "ignore": editing.CHANGE,
         "block": editing.CHANGE,
         "reopen": editing.CHANGE,
@@ -178,6 +186,21 @@ class InboxViewSet(ListMixin, RetrieveMixin):
             expected = _("the API name of an existing activity type")
             raise RejectedError(bad_value(Code.UNKNOWN_TYPE, expected, body["activity_type"], "activity_type"))
         return self.response_for(editing.map_to_type(sighting, activity_type, request.user, body.get("fields_by_path")))
+
+    @extend_schema(request=TypeOfNameSerializer, responses={201: SightingSerializer})
+    @action(["POST"], detail=True, url_path="create-type")
+    def create_type(self, request: Any, pk: int) -> Response:
+        """Create a draft for events of this name, with fields for their properties, and map the name to it."""
+        sighting, body = self.get_object(), self.validated_body(TypeOfNameSerializer)
+        editing.create_proposed_type(sighting, request.user, body.get("name", ""))
+        return self.response_for(self.get_object(), 201)
+
+    @extend_schema(request=None, responses=SightingSerializer)
+    @action(["POST"], detail=True, url_path="add-field")
+    def add_field(self, request: Any, pk: int) -> Response:
+        """Add a field for this property to the draft of its type; a draft is created if there is none."""
+        editing.add_to_draft(self.get_object(), request.user)
+        return self.response_for(self.get_object())
 
     ignore = verb_action("ignore", editing.ignore_name, "Only count the name from now on.")
     block = verb_action("block", editing.block_name, "Reject events of this name from now on.")

@@ -10,10 +10,11 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from activities.models import EventSource, SourceDay, SourceKey
+from activities.models import EventSource, RecentEvent, SourceDay, SourceKey
 from activities.sources import editing as source_editing
-from activities.sources import usage, user_ids
+from activities.sources import recent, usage, user_ids
 from activities.sources.keys import SHOWN_KEYS, IssuedKey, describe_key, shown_keys
+from people.core.errors import stored_problem_json
 from people.core.permissions import refuse_unconfirmed_session
 from people.datatypes.keys import MAX_ID
 from people.fields.catalog import field_catalogue
@@ -21,6 +22,7 @@ from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFi
 from people.rest.object_actions import RevisedMixin, delete_action, verb_action
 from people.rest.viewsets import (
     ListMixin,
+    ProblemSerializer,
     RetrieveMixin,
     StrictBooleanField,
     StrictCharField,
@@ -28,6 +30,7 @@ from people.rest.viewsets import (
     StrictSerializer,
     UTCDateTimeField,
 )
+from people.rights import VIEW_PERSON
 
 MAX_OVERLAP_HOURS = source_editing.MAX_OVERLAP.days * 24
 
@@ -199,6 +202,27 @@ class SourceUsageSerializer(StrictSerializer):
     days = SourceDaySerializer(many=True, help_text="The last 30 days (UTC) with requests, the latest first.")
 
 
+class RecentEventSerializer(serializers.ModelSerializer):
+    received_at = UTCDateTimeField()
+    kind = serializers.CharField(help_text="As page, track, identify, batch; “request”: refused before it was read.")
+    title = serializers.CharField(help_text="The page's address, the link or the name of the activity.")
+    outcome = serializers.ChoiceField(RecentEvent.Outcome.choices)
+    problem = serializers.SerializerMethodField(help_text="Why it was not kept; else null.")
+    visitor = serializers.IntegerField(source="visitor_id", allow_null=True)
+
+    class Meta:
+        model = RecentEvent
+        fields = ("number", "received_at", "kind", "title", "outcome", "problem", "visitor", "is_bot")
+
+    @extend_schema_field(ProblemSerializer(allow_null=True))
+    def get_problem(self, event: RecentEvent) -> dict[str, str] | None:
+        return stored_problem_json(event.problem) if event.problem else None
+
+
+class RecentEventsSerializer(StrictSerializer):
+    events = RecentEventSerializer(many=True, help_text="The last 100 events of the last day, the latest first.")
+
+
 class EventSourceViewSet(RevisedMixin, ListMixin, RetrieveMixin):
     """Web sites, programs and products that send events."""
 
@@ -210,6 +234,7 @@ class EventSourceViewSet(RevisedMixin, ListMixin, RetrieveMixin):
         "list": source_editing.VIEW,
         "retrieve": source_editing.VIEW,
         "usage": source_editing.VIEW,
+        "events": (source_editing.VIEW, VIEW_PERSON),
         "create": source_editing.ADD,
         "partial_update": source_editing.CHANGE,
         "rotate_key": source_editing.CHANGE,
@@ -279,6 +304,13 @@ class EventSourceViewSet(RevisedMixin, ListMixin, RetrieveMixin):
         """Get the daily usage of an event source."""
         days = usage.last_days(self.get_object())
         return Response({"days": SourceDaySerializer(days, many=True).data})
+
+    @extend_schema(responses=RecentEventsSerializer)
+    @action(["GET"], detail=True)
+    def events(self, request: Any, pk: int) -> Response:
+        """Get the last events that an event source sent, with what became of each."""
+        rows = recent.recent_events(self.get_object().pk)
+        return Response({"events": RecentEventSerializer(rows, many=True).data})
 
     def _with_key(self, issued: IssuedKey, status: int, **headers: str) -> Response:
         return Response(describe_key(issued), status, headers={"Cache-Control": "no-store", **headers})

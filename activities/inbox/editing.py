@@ -4,7 +4,7 @@ Every verb takes the acting user (None: an operator's command), checks the right
 writes one audit entry.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -14,12 +14,14 @@ from django.utils.translation import gettext_lazy
 from activities.inbox import proposals, waiting
 from activities.models import ActivityType, InboxReplay, Sighting
 from activities.rights import CHANGE_SIGHTING, VIEW_SIGHTING
-from activities.types.definition import ActivityFieldSpec
+from activities.types import name_proposals
+from activities.types.definition import ACTIVITY_TYPES, ActivityFieldSpec, TypeNames
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.permissions import require_permission
-from people.definitions import drafts
+from people.definitions import drafts, lifecycle
+from people.rights import VIEW_PERSON
 
 VIEW, CHANGE = VIEW_SIGHTING, CHANGE_SIGHTING
 State, Kind = Sighting.State, Sighting.Kind
@@ -58,6 +60,42 @@ def map_to_type(
     locked.save(update_fields=["state", "activity_type", "fields"])
     audit.write_audit_entry(by, locked, "event_mapped", type=str(activity_type))
     return locked
+
+
+@transaction.atomic
+def create_type(
+    sighting: Sighting, names: TypeNames, specs: Sequence[ActivityFieldSpec], by: Any, fields: Mapping[str, str]
+) -> ActivityType:
+    """Create a draft for events of this name and map the name to it. `fields`: API name by property path.
+
+    Raises `RejectedError` (that of `create_definition` and `map_to_type`), `NotAllowedError`.
+    """
+    created: ActivityType = lifecycle.create_definition(ACTIVITY_TYPES, names, specs, by)
+    map_to_type(sighting, created, by, fields)
+    return created
+
+
+@transaction.atomic
+def create_proposed_type(sighting: Sighting, by: Any, name: str = "") -> ActivityType:
+    """`create_type` with the fields that are proposed for the events that wait, and a `name` other than proposed.
+
+    Raises as `create_type` does, and `NotAllowedError` where `by` may not see people: what waits is theirs. A name
+    that is mapped already is rejected (`wrong_state`), so that a request sent twice makes one type.
+    """
+    require_permission(by, VIEW_PERSON)
+    locked = _lock(sighting, by)
+    if locked.kind != Kind.EVENT or not locked.name_key:
+        raise RejectedError(Problem(Code.WRONG_KIND, _("Only a name of events can become an activity type.")))
+    if locked.state == State.MAPPED:
+        raise RejectedError(Problem(Code.WRONG_STATE, _("This name is mapped to a type already.")))
+    proposal = proposals.propose_type(locked.name, waiting.waiting_shapes(locked))
+    proposed = name_proposals.propose_names(name or proposal.name)
+    names = TypeNames(proposed.api_name, name or proposal.name, proposed.filter_name, proposed.trigger_name)
+    specs = [
+        ActivityFieldSpec(field.api_name, field.name, field.data_type, is_primary=number == 0)
+        for number, field in enumerate(proposal.fields)
+    ]
+    return create_type(locked, names, specs, by, proposals.propose_fields(proposal))
 
 
 @transaction.atomic

@@ -1,7 +1,8 @@
 """The activity type that is proposed for an undefined event, and the existing types that it may be instead."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from typing import Any
 
 from activities.inbox.mapping import EVENT_NAME, PRIMARY_VALUE
 from activities.inbox.names import name_key, shown_name
@@ -58,9 +59,11 @@ def propose_type(name: str, shapes: Sequence[PropertyShape]) -> ProposedType:
     return ProposedType(shown_name(name), tuple(fields.values()), left_out)
 
 
-def propose_field(path: str, shape: PropertyShape | None) -> ProposedField:
-    """The field for one property; text where no value says what it is."""
-    return _field(shape or PropertyShape(path, 0, 0, "string", "string", 1.0, (), ()))
+def propose_field(
+    path: str, shape: PropertyShape | None, choices: Sequence[tuple[str, Any]] = CHOICES_FOR_ACTIVITIES
+) -> ProposedField:
+    """The field for one property; text where no value says what it is. `choices`: the data types that there are."""
+    return _field(shape or PropertyShape(path, 0, 0, "string", "string", 1.0, (), ()), {name for name, _ in choices})
 
 
 def propose_fields(proposal: ProposedType) -> dict[str, str]:
@@ -88,9 +91,9 @@ def _primary(shapes: Sequence[PropertyShape]) -> PropertyShape | None:
     return next((by_key[key] for key in _PRIMARY if key in by_key), usual[0] if usual else None)
 
 
-def _field(shape: PropertyShape) -> ProposedField:
+def _field(shape: PropertyShape, offered: Set[str] = _OFFERED) -> ProposedField:
     name = shown_name(shape.path)
-    data_type = shape.data_type if shape.data_type in _OFFERED else "string"
+    data_type = shape.data_type if shape.data_type in offered else "string"
     api_name = name_proposals.propose_api_name(name)
     if api_name and not api_name[0].isalpha():
         api_name = f"p{api_name}"

@@ -259,14 +259,19 @@ def funnel_figures_sql(steps: int) -> str:
     )
 
 
+def check_steps(types: Sequence[ActivityType], scope: ReportScope) -> None:
+    """As `check_funnel`, for the first steps of a funnel: one type at least."""
+    check_scope(scope)
+    if not 1 <= len(types) <= MOST_STEPS:
+        raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A funnel has two to five steps."), ("types",)))
+
+
 def people_at_step(types: Sequence[ActivityType], scope: ReportScope) -> list[tuple[int, Any]]:
     """(person id, moment) of the people who reached the last of a funnel's `types`, the latest `MOST_PEOPLE` of them.
 
     They are those whom `people_funnel` counts at that step. Raises `RejectedError` (`out_of_range`).
     """
-    check_scope(scope)
-    if not 1 <= len(types) <= MOST_STEPS:
-        raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A funnel has two to five steps."), ("types",)))
+    check_steps(types, scope)
     steps, parameters = funnel_expressions(types)
     sql = f"with {steps} select person_id, moment from s{len(types) - 1} order by 2 desc, 1 limit {MOST_PEOPLE}"
     return exact_answer(

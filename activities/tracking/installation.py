@@ -1,17 +1,18 @@
 """Installation of the script on a web site: the line to paste, recipes for common systems, and a check."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.models import EventSource
 from activities.sources.addresses import munchkin_address, script_address
 from activities.sources.keys import live_keys
 from activities.sources.origins import origin_of_address, parse_origin
-from activities.tracking.script.files import script_tag
+from activities.tracking.script.files import queue_tag, script_tag
 
 _start_pages: list[Callable[[EventSource], str]] = []
 CHECK = "_ca_check"  # the parameter of a page's address that the script sends along with the visit
@@ -31,15 +32,15 @@ _RECIPES = (
         "tag-manager",
         gettext_lazy("Tag manager"),
         gettext_lazy(
-            "In Google Tag Manager, create a tag of the type Custom HTML, paste this line, choose the trigger "
-            "Initialization – All Pages, and publish."
+            "In Google Tag Manager, create a tag of the type Custom HTML, paste both lines, choose the trigger "
+            "Initialization – All Pages, and publish. Tags that call functions of the script fire after this one."
         ),
     ),
     (
         "wordpress",
         gettext_lazy("WordPress"),
         gettext_lazy(
-            "Add this to functions.php of your child theme, or paste the plain line with a plugin for headers and "
+            "Add the code to functions.php of your child theme, or paste the lines with a plugin for headers and "
             "footers."
         ),
     ),
@@ -47,8 +48,8 @@ _RECIPES = (
         "single-page",
         gettext_lazy("Single-page app"),
         gettext_lazy(
-            "Paste the line into index.html. Each change of the address counts as a page view by itself. When "
-            "somebody has signed in, say who it is; your server signs the address with the identity secret."
+            "Paste both lines into the head of index.html. Each change of the address counts as a page view by itself. "
+            "When somebody has signed in, say who it is; your server signs the address with the identity secret."
         ),
     ),
     (
@@ -70,13 +71,21 @@ _RECIPES = (
 
 
 @dataclass(frozen=True, slots=True)
+class CodeBlock:
+    """What is copied as a whole into one place, in one language; its label says which place."""
+
+    label: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
-    """One way to install the script: where to paste, and the code."""
+    """One way to install the script: where to paste, and what."""
 
     name: str
     title: str
     explanation: str
-    code: str
+    blocks: Sequence[CodeBlock]
 
 
 def site_origins(address: str) -> list[str]:
@@ -138,15 +147,28 @@ def installation_recipes(website: EventSource) -> list[Recipe]:
     line = script_line(website)
     if not line:
         return []
-    codes = {
-        "html": line,
-        "tag-manager": line,
-        "wordpress": f"add_action('wp_head', function () {{\n    echo '{line}';\n}});",
-        "single-page": f"{line}\n\n{SIGNED_IN}",
-        "own-host": _nginx_location(site_script_address(website)),
-        "munchkin": munchkin_address(website),
+    both = f"{queue_tag()}\n{line}"  # calls that a page makes before the script has arrived wait in the first one
+    early = CodeBlock(_("Before it, if your pages call functions of the script"), queue_tag())
+    blocks = {
+        "html": [CodeBlock(_("In the head"), line), early],
+        "tag-manager": [CodeBlock(_("In the tag"), both)],
+        "wordpress": [
+            CodeBlock(_("In functions.php"), _wordpress_action(both)),
+            CodeBlock(_("In a plugin for headers"), both),
+        ],
+        "single-page": [
+            CodeBlock(_("In the head of index.html"), both),
+            CodeBlock(_("In your code, after signing in"), SIGNED_IN),
+        ],
+        "own-host": [CodeBlock(_("In the server block of nginx"), _nginx_location(site_script_address(website)))],
+        "munchkin": [CodeBlock(_("The new address"), address) for address in [munchkin_address(website)] if address],
     }
-    return [Recipe(name, str(title), str(text), codes[name]) for name, title, text in _RECIPES if codes[name]]
+    return [Recipe(name, str(title), str(text), blocks[name]) for name, title, text in _RECIPES if blocks[name]]
+
+
+def _wordpress_action(html: str) -> str:
+    """PHP that prints lines of HTML, which hold no quotation mark of its own, first in the head of each page."""
+    return f"add_action('wp_head', function () {{\n    echo '{html}\n';\n}}, 1);"
 
 
 def _nginx_location(script: str) -> str:

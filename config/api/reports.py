@@ -46,9 +46,10 @@ PARAMETERS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "total": (_TEXT, "The API name of a number field that a breakdown sums."),
     "split": (
         _TEXT,
-        "The API name of a field: its values are the series of a trend; of the first step, it splits a funnel.",
+        "The API name of a field: its values are the series of a trend; of the first step, it splits a funnel. For "
+        "reached, the people of the group of `value` or `others` are listed.",
     ),
-    "person_field": (_TEXT, "The API name of the person field by which a funnel is split."),
+    "person_field": (_TEXT, "The API name of the person field by which a funnel is split; for reached as `split`."),
     "since": (_DAY, "The first day, in the time zone of the installation; by default 89 days before today."),
     "until": (_DAY, "The last day; today by default."),
     "where": (
@@ -57,7 +58,7 @@ PARAMETERS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     ),
     "value": (
         {"type": "string", "maxLength": MAX_LINK},
-        "The value of the field given in `where`; if empty, activities without a value.",
+        "The value of the field given in `where`, or of the group of a split funnel; if empty, those without a value.",
     ),
     "interval": (
         {"type": "string", "enum": list(intervals.INTERVALS)},
@@ -80,6 +81,7 @@ PARAMETERS: Mapping[str, tuple[Mapping[str, Any], str]] = {
         {"type": "string", "enum": ["exclude", trend.WITH_BOTS]},
         "Whether activities of bots count, for types that mark them; exclude by default.",
     ),
+    "others": (_FLAG, "Whether to list the people of all values but the most frequent (reached, with a split)."),
     "compare": (_FLAG, "Whether a trend is compared with the period before."),
     "cumulative": (_FLAG, "Whether a trend is cumulative."),
 }

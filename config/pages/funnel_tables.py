@@ -1,6 +1,6 @@
 """Tables of funnels: of all people, and by the values of a field."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -43,14 +43,17 @@ def _split_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     steps = [chosen[step] for step in chosen if step.startswith("step_") and chosen[step]]
     headings = (name, _("Step"), _("People"), _("Of the first step"), _("Median time since the step before"))
     cells, meters = [], []
+    by = {"split": split.pk} if split else {"person_field": person_field}
+    type_ids = [activity_type.pk for activity_type in steps]
     for rank, value, figures in rows:
         label = _("(other values)") if rank is None else value or _("(no value)")
-        for activity_type, (people, of_first, median) in zip(steps, figures, strict=True):
+        group = by | ({"others": "on"} if rank is None else {"value": value or ""})
+        for number, (activity_type, (people, of_first, median)) in enumerate(zip(steps, figures, strict=True), 1):
             cells.append(
                 [
                     ReportCell(label, label if rank is None else value or ""),
                     text_cell(str(activity_type)),
-                    number_cell(people),
+                    number_cell(people, _step_address(chosen, type_ids[:number], group) if people else ""),
                     share_cell(of_first),
                     time_cell(None if median is None else median / SECOND),
                 ]
@@ -59,6 +62,7 @@ def _split_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     return Table(headings, cells, meters=meters, words=(0, 1), timed=(4,))
 
 
-def _step_address(chosen: dict[str, Any], type_ids: Sequence[int]) -> str:
+def _step_address(chosen: dict[str, Any], type_ids: Sequence[int], group: Mapping[str, Any] | None = None) -> str:
+    """Return the page of the people at the last of these steps, of all or of one group of a split funnel."""
     steps = {f"step_{number}": type_id for number, type_id in enumerate(type_ids, 1)}
-    return people_address(chosen, {"report": "reached"} | steps)
+    return people_address(chosen, {"report": "reached"} | steps | dict(group or {}))

@@ -28,12 +28,13 @@ from people.datatypes.registry import BY_NAME
 from people.fields.catalog import field_catalogue
 from people.models import StaticList
 from people.rights import VIEW_STATICLIST
-from smartlists.lists.report_questions import NARROWED, ReportQuestion
+from smartlists.lists.report_questions import NARROWED, SPLIT_REACHED, ReportQuestion
 from smartlists.models import SmartList
 from smartlists.rights import VIEW_SMARTLIST
 
 DAYS = 90
 LATER = 8  # periods of a retention report
+SPLIT_BY_VALUE = ("funnel", "reached")
 NEVER = "never"  # of the parameter `wait`
 CHOOSE = gettext_lazy("— please choose —")
 NONE = gettext_lazy("— none —")
@@ -72,6 +73,7 @@ class ReportForm(forms.Form):
         label=pgettext_lazy("the value of a field", "is"),
         widget=forms.TextInput({"placeholder": gettext_lazy("(no value)")}),
     )
+    others = forms.BooleanField(required=False, label=gettext_lazy("All other values"))
     then = forms.ModelChoiceField(
         ActivityType.objects.none(),
         required=False,
@@ -176,7 +178,7 @@ class ReportForm(forms.Form):
 
     def clean(self) -> None:
         chosen = self.cleaned_data
-        if self.name == "funnel" and chosen.get("split") and chosen.get("person_field"):
+        if self.name in SPLIT_BY_VALUE and chosen.get("split") and chosen.get("person_field"):
             self.add_error("person_field", _("Choose a field of the first step or of the person, not both."))
         if self.name == "trend" and chosen.get("stacked") and chosen.get("compare"):
             self.add_error("stacked", _("Stacked bars are not compared with the period before."))
@@ -231,8 +233,10 @@ class ReportForm(forms.Form):
         field = chosen["where"] if "where" in report.inputs else None
         if "field" in report.inputs:
             field = chosen["field"] or next(iter(log_reports.breakdown_fields(types[0])), None)
-        if self.name == "funnel":
+        is_funnel = self.name in SPLIT_BY_VALUE
+        if is_funnel:
             field = chosen["split"]
+        is_narrowed = (field and self.name in NARROWED) or (self.name == "reached" and self._is_split)
         total = chosen["total"] if "total" in report.inputs else None
         return ReportQuestion(
             self._stored_name(),
@@ -242,19 +246,25 @@ class ReportForm(forms.Form):
             field.pk if field else None,
             total.pk if total else None,
             chosen["people"],
-            (chosen["value"] or None) if field and self.name in NARROWED else None,
+            (chosen["value"] or None) if is_narrowed and not (is_funnel and chosen["others"]) else None,
             self.without_bots,
             cohort_interval(chosen) if "interval" in report.inputs else "",
-            chosen["person_field"] if self.name == "funnel" else "",
+            chosen["person_field"] if is_funnel else "",
             self._number(),
+            self.name == "reached" and self._is_split and chosen["others"],
         )
 
     def _stored_name(self) -> str:
-        """Return the name of the answer: that of the report, but for funnels, which have two."""
+        """Return the name of the answer: that of the report, but for funnels and their people, which have two."""
+        if self.name == "reached" and self._is_split:
+            return SPLIT_REACHED
         if self.name != "funnel":
             return self.name
-        is_split = self.cleaned_data["split"] or self.cleaned_data["person_field"]
-        return "split_funnel" if is_split else "timed_funnel"
+        return "split_funnel" if self._is_split else "timed_funnel"
+
+    @property
+    def _is_split(self) -> bool:
+        return bool(self.cleaned_data["split"] or self.cleaned_data["person_field"])
 
     def _number(self) -> int | None:
         """Return the periods of cohorts, the one that is chosen, or the bucket of a time."""

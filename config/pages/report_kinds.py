@@ -35,6 +35,7 @@ class Report:
 
 JOURNEY = ("type", "then")
 PERIOD = ("since", "until", "people", "bots")
+GROUP = ("split", "person_field", "value", "others")  # of the people of a split funnel
 FIELDS_OF_THE_TYPE = (
     "field",
     "total",
@@ -118,9 +119,10 @@ REPORTS: dict[str, Report] = {
     "reached": Report(
         gettext_lazy("People at a step"),
         gettext_lazy("Who got as far as the last of these steps, the latest first."),
-        (*STEPS, *PERIOD),
+        (*STEPS, *PERIOD, *GROUP),
         reached_table,
         True,
         is_tab=False,
+        more=GROUP,
     ),
 }

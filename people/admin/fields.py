@@ -18,6 +18,9 @@ from people.fields import editing as field_editing
 from people.models import PersonField
 from people.rights import DELETE_PERSONFIELD
 
+FILLED_BY_LINKS = ("label", "api_name", "data_type")
+MAX_FILLED = 255
+
 
 @admin.register(PersonField)
 class PersonFieldAdmin(PagesAdmin):
@@ -48,7 +51,9 @@ class PersonFieldAdmin(PagesAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = PersonFieldForm(request.POST or None)
+        # a link may fill in some of the form, as from a trait in the inbox
+        filled = {name: request.GET[name][:MAX_FILLED] for name in FILLED_BY_LINKS if name in request.GET}
+        form = PersonFieldForm(request.POST or None, initial=filled)
         if request.method == "POST" and form.is_valid():
             values = form.values
             try:

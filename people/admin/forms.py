@@ -284,8 +284,10 @@ class PersonFieldForm(forms.Form):
         help_text=gettext_lazy("Not offered on pages. Values stay, and lists keep using it."),
     )
 
-    def __init__(self, data: Any = None, field: PersonField | None = None) -> None:
-        initial = {}
+    def __init__(
+        self, data: Any = None, field: PersonField | None = None, initial: dict[str, Any] | None = None
+    ) -> None:
+        initial = dict(initial or {})
         if field is not None:
             initial = {name: getattr(field, name) for name in self.base_fields}
             initial["choices"] = "\n".join(field.choices)

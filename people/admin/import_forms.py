@@ -18,6 +18,7 @@ from people.fields.catalog import field_catalogue
 from people.files import tabular
 from people.files.imports.guessing import PlanGuess, open_questions
 from people.files.imports.plan import ExternalId, ImportPlan, Mappable
+from people.files.imports.presets import left_out_sentences
 from people.files.imports.targets import TARGETS
 from people.files.tabular import FileLine, FileShape
 from people.models import StaticList
@@ -268,7 +269,7 @@ class PlanForm(forms.Form):
             leave_out = forms.BooleanField(
                 label=_("Leave out what is not of the list"),
                 required=False,
-                help_text=" ".join(_left_out_sentences(plan)),
+                help_text=" ".join(left_out_sentences(plan)),
                 widget=tick,
             )
             self.add("leave_out", leave_out, True)
@@ -376,15 +377,6 @@ class PlanForm(forms.Form):
             names = [f"{COLUMN}{place}" for place in range(len(self.shape.header))]
             return next((name for name in names if self.cleaned_data.get(name) == path[1]), None)
         return path[0] if path and path[0] in self.fields else None
-
-
-def _left_out_sentences(plan: ImportPlan) -> Iterable[str]:
-    """What is left out: rows with other values in some columns, and everything below the end of the table."""
-    for column, values in plan.only_rows.items():
-        shown = {"column": column, "values": ", ".join(values)}
-        yield _("Only rows with “%(column)s” %(values)s are imported.") % shown
-    if plan.ends_at:
-        yield _("Rows from “%(text)s” on are left out.") % {"text": plan.ends_at}
 
 
 # what the form of the columns has besides the columns, by kind of row

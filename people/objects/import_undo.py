@@ -1,6 +1,6 @@
 """Undoes an import of records: deletes those it created, and puts back the values that it changed of others.
 
-Records that somebody else changed since stay as they are. What is undone is a change of the record's history, too.
+Records that another user changed since stay as they are. What is undone is a change of the record's history, too.
 """
 
 from collections import Counter, defaultdict
@@ -23,9 +23,9 @@ from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, Reco
 
 PART = 1_000  # records a transaction
 SHOWN = 20  # records that stay
-TRIES = 5  # for a part of which somebody changes a record at the same moment
+TRIES = 5  # for a part of which another user changes a record at the same moment
 Kind = ObjectChange.Kind
-_MADE = (Kind.ADDED, Kind.CHANGED)  # links that found what they waited for are nobody's change
+_MADE = (Kind.ADDED, Kind.CHANGED)  # links that found what they waited for are the change of no user
 _TOUCHED = (Kind.CHANGED, Kind.REMOVED, Kind.RESTORED)
 
 
@@ -176,7 +176,7 @@ def _assess_added(
     part: _Part, record: ObjectRecord, changes: Sequence[ObjectChange], later: Sequence[ObjectChange]
 ) -> None:
     if record.deleted_at is not None:
-        return  # somebody has done what undoing would do
+        return  # another user has done what undoing would do
     if later:
         part.kept.append((record, KeptReason.CHANGED))
     else:

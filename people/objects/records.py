@@ -41,7 +41,7 @@ def upsert_records(
     dedupe values may change, but never to those of another record. Rows for the same record are applied in order, and
     make one change in its history.
     Concurrent calls with the same new dedupe values create one record. With `dry_run` everything is checked and nothing
-    is saved. `undoes` are the changes that are taken back, by record. Raises `RejectedError` (`unknown_type`,
+    is saved. `undoes` are the changes to undo, by record. Raises `RejectedError` (`unknown_type`,
     `unapproved_type`, `retired_type`), `ConflictError` if a record is no longer at that of `expected_revisions`, which
     are by record, and ValueError over 2,000 rows; never for bad rows.
     """

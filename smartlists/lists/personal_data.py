@@ -10,6 +10,7 @@ from people.core import personal_data
 from people.core.personal_data import Erasing, PersonalData
 from people.core.source import Source
 from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists.report_questions import STORED_LISTS_OF_PEOPLE
 from smartlists.models import StoredReport
 
 
@@ -45,7 +46,7 @@ def _forget_reports(_erasing: Erasing) -> None:
 
 
 def _count_reports(person_ids: Sequence[int]) -> int:
-    rows = StoredReport.objects.filter(question__report="people").values_list("rows", flat=True)
+    rows = StoredReport.objects.filter(question__report__in=STORED_LISTS_OF_PEOPLE).values_list("rows", flat=True)
     people = set(person_ids)
     return sum(any(row[0] in people for row in report_rows or ()) for report_rows in rows)
 

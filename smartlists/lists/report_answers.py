@@ -59,13 +59,22 @@ def _timed_funnel(question: ReportQuestion, scope: ReportScope) -> list[list[Any
     return [[step.activity_type.pk, step.people, step.of_previous, step.of_first, step.median] for step in steps]
 
 
-def _split_funnel(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
+def _split_of_funnel(question: ReportQuestion) -> ApprovedField | FieldInfo:
     if question.person_field:
-        split: ApprovedField | FieldInfo = field_catalogue()[question.person_field]
-    else:
-        assert question.field is not None
-        split = ApprovedField.objects.get(pk=question.field)
-    groups = funnels.split_funnel(_types(question), scope, split)
+        return field_catalogue()[question.person_field]
+    assert question.field is not None
+    return ApprovedField.objects.get(pk=question.field)
+
+
+def _split_reached(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
+    split = _split_of_funnel(question)
+    return _with_moments(
+        funnels.people_of_group(_types(question), scope, split, question.value, others=question.others)
+    )
+
+
+def _split_funnel(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
+    groups = funnels.split_funnel(_types(question), scope, _split_of_funnel(question))
     return [
         [group.rank, group.value, [[step.people, step.of_first, step.median] for step in group.steps]]
         for group in groups
@@ -129,6 +138,7 @@ ANSWERS: Mapping[str, Callable[[ReportQuestion, ReportScope], list[list[Any]]]] 
     "breakdown": _breakdown,  # value, activities, people, sum
     "people": _top_people,  # person id, activities, latest moment
     "reached": _reached,  # person id, moment of the last step
+    "split_reached": _split_reached,  # the same, of the people of one group of a split funnel
     # first day, people, complete periods, whether the interval is cut, people who returned by period
     "retention": _retention,
     "returned": _returned,  # person id, first moment, moment of the return (null: all people of the cohort)

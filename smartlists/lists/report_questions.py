@@ -11,7 +11,12 @@ NARROWED = frozenset({"people", "retention", "returned", "wait", "waited"})  # r
 # the stored name of a report on people with a value: a worker of the version before, which does not know of values,
 # fails on it instead of storing figures of all people
 PEOPLE_WITH_VALUE = "people_with_value"
+# the people of a group of a split funnel, for the same reason: not "reached", which such a worker answers for everybody
+SPLIT_REACHED = "split_reached"
 WITHOUT_BOTS = "@without_bots"  # the end of the stored name of a report without bots, for the same reason
+# the stored names of the reports whose rows begin with the id of a person
+_LISTS_OF_PEOPLE = ("people", PEOPLE_WITH_VALUE, "reached", SPLIT_REACHED, "returned", "waited")
+STORED_LISTS_OF_PEOPLE = [f"{name}{ending}" for name in _LISTS_OF_PEOPLE for ending in ("", WITHOUT_BOTS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +30,19 @@ class ReportQuestion:
     field: int | None = None
     total: int | None = None
     people: str = ""
-    value: str | None = None  # of `field`, in a report that is NARROWED by one
+    value: str | None = None  # of `field`, in a report that is NARROWED by one, and of the group of SPLIT_REACHED
     without_bots: bool = False
     interval: str = ""  # of cohorts
     person_field: str = ""  # the API name of the person field that a funnel is split by
     number: int | None = None  # the periods of cohorts, or which one; the bucket of a time
+    others: bool = False  # of SPLIT_REACHED: the group of all values but the most frequent
 
     def dump(self) -> dict[str, Any]:
         """The JSON form; days are in the installation's zone, so the zone is included."""
-        is_narrowed = self.report in NARROWED and self.field is not None
+        is_narrowed = (self.report in NARROWED and self.field is not None) or self.report == SPLIT_REACHED
         name = PEOPLE_WITH_VALUE if is_narrowed and self.report == "people" else self.report
         added = {"interval": self.interval or None, "person_field": self.person_field or None, "number": self.number}
+        added["others"] = self.others or None
         added = {name: value for name, value in added.items() if value is not None}
         return (
             added
@@ -61,4 +68,5 @@ class ReportQuestion:
         values |= {"report": "people" if name == PEOPLE_WITH_VALUE else name, "without_bots": without_bots}
         values |= {name: stored.get(name) for name in ("value", "number")}
         values |= {name: stored.get(name, "") for name in ("interval", "person_field")}
+        values["others"] = stored.get("others", False)
         return cls(types=tuple(stored["types"]), since=since, until=until, **values)

@@ -38,6 +38,8 @@ class DateWatch(Reading):
     last_id = models.BigIntegerField(null=True)  # of `ObjectChange`
     # what was left to look for when the campaign was paused: JSON of `campaigns.records.looks.Look`
     looks = models.JSONField(default=list)
+    # the time zone by which days were looked for up to `read_at`; empty for that of the installation
+    zone = models.CharField(max_length=64, default="", db_default="")
 
     class Meta:
         db_table = "smart_campaign_date_watch"
@@ -48,13 +50,17 @@ class DateWatch(Reading):
 
 
 class ReachedDate(models.Model):
-    """A date of a record that made its person enter a campaign: once for each value."""
+    """A date of a record that made its person enter a campaign: once for each value.
+
+    Kept for as long as the same date can be looked for again.
+    """
 
     campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="+")
     record_id = models.BigIntegerField()
     field = models.CharField(max_length=255)
     days = models.IntegerField()
     value_hash = models.CharField(max_length=32)  # MD5: no value outlives the erasure of the record's person
+    noted_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         db_table = "smart_campaign_reached_date"

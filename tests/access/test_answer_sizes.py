@@ -118,6 +118,7 @@ OBJECTS = (
     "api/v1/smart-campaigns/<int:pk>/health",
     "api/v1/smart-campaigns/<int:pk>/summary",
     "api/v1/event-sources/<int:pk>/usage",
+    "api/v1/event-sources/<int:pk>/events",  # the last 100, each title of 300 characters at most
     "api/v1/inbound-webhooks/<int:pk>/replay",
     "api/v1/inbox/<int:pk>/replay",
 )

@@ -4,6 +4,8 @@ import pytest
 
 from activities.inbox import editing
 from activities.models import Activity, Sighting
+from activities.rights import ADD_ACTIVITYTYPE, VIEW_EVENTSOURCE
+from people.rights import VIEW_PERSON
 from tests.activities.segment.senders import make_program, message, send
 from tests.activities.visitors.factories import dispatch
 from tests.factories import approved_type
@@ -51,3 +53,50 @@ def test_a_name_is_found_decided_about_and_replayed(api, narrowed):
     assert Sighting.objects.get(pk=typo).state == "blocked" and reader.post(f"inbox/{typo}/forget").status_code == 403
     assert api.post(f"inbox/{typo}/forget").json() == {"deleted_events": 1}
     assert api.get(f"inbox/{typo}").status_code == 404
+
+
+def test_a_name_becomes_a_draft_with_the_fields_that_the_wizard_proposes_once(api, narrowed):
+    program = make_program()
+    shown = {"product": "Bike", "price": 12.5, "is gift": "yes"}
+    send(program, message("track", "order_completed", shown, userId="u-1"))
+    name = Sighting.objects.get()
+    made = api.post(f"inbox/{name.pk}/create-type")
+    assert made.status_code == 201, made.content
+    assert (made.json()["state"], made.json()["activity_type"]) == ("mapped", "orderCompleted")
+    draft = api.get("activity-types/orderCompleted").json()["draft"]
+    fields = {field["api_name"]: (field["data_type"], field["is_primary"]) for field in draft["fields"]}
+    assert fields == {"product": ("string", True), "price": ("currency", False), "isGift": ("boolean", False)}
+    assert set(made.json()["fields_by_path"]) == {*shown}
+    again = api.post(f"inbox/{name.pk}/create-type")
+    assert (again.status_code, again.json()["code"]) == (409, "wrong_state"), "a request sent twice makes one type"
+    api.post(f"inbox/{name.pk}/reopen")
+    taken = api.post(f"inbox/{name.pk}/create-type")
+    assert taken.status_code == 409 and Sighting.objects.get().state == "new", "nothing is half done"
+    assert api.post(f"inbox/{name.pk}/create-type", {"name": "Order Made"}).json()["activity_type"] == "orderMade"
+    for rights in ((editing.VIEW, editing.CHANGE, ADD_ACTIVITYTYPE), (editing.VIEW, editing.CHANGE, VIEW_PERSON)):
+        assert narrowed(*rights).post(f"inbox/{name.pk}/create-type").status_code == 403, rights
+
+
+def test_a_property_becomes_a_field_of_the_draft(api):
+    program, check = make_program(), approved_type()
+    send(program, message("track", check.api_name, {"check": "1", "branchCode": "007"}, userId="u-1"))
+    dispatch()
+    found = Sighting.objects.get(kind="property")
+    added = api.post(f"inbox/{found.pk}/add-field")
+    assert (added.status_code, added.json()["state"]) == (200, "mapped"), added.content
+    draft = api.get(f"activity-types/{check.api_name}").json()["draft"]
+    assert draft["fields"][-1]["api_name"] == "branchCode" and draft["fields"][-1]["data_type"] == "string"
+    event = Sighting.objects.create(source=found.source, kind="event", name="Other", name_key="other", count=1)
+    assert api.post(f"inbox/{event.pk}/add-field").json()["code"] == "wrong_kind"
+
+
+def test_the_last_events_of_a_source_say_what_became_of_them(api, narrowed):
+    program = make_program()
+    send(program, message("track", "Typo", {"a": 1}, userId="u-1"), message("track", "", userId="u-1"))
+    answer = api.get(f"event-sources/{program.pk}/events")
+    assert answer.status_code == 200, answer.content
+    events = answer.json()["events"]
+    assert [(event["kind"], event["outcome"]) for event in events] == [("track", "refused"), ("track", "waiting")]
+    assert events[1]["title"] == "Typo" and events[0]["problem"]["code"] and events[0]["number"] > events[1]["number"]
+    assert narrowed(VIEW_EVENTSOURCE).get(f"event-sources/{program.pk}/events").status_code == 403
+    assert narrowed(VIEW_EVENTSOURCE, VIEW_PERSON).get(f"event-sources/{program.pk}/events").status_code == 200

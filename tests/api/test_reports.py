@@ -41,7 +41,7 @@ def of_page(client, owner, parameters, **more):
     """The rows of the CSV file of the page, without its heading."""
     client.force_login(owner)
     reply = client.get("/admin/reports/", parameters | {"format": "csv"} | more)
-    return list(csv.reader(io.StringIO(reply.content.decode("utf-8-sig"), newline="")))
+    return list(csv.reader(io.StringIO(reply.getvalue().decode("utf-8-sig"), newline="")))
 
 
 def same(figure, text):
@@ -63,6 +63,8 @@ FIGURES = {
     "funnel": "report=funnel&step_1=depositCheck&step_2=attendWebinar",
     "funnel by branch": "report=funnel&step_1=depositCheck&step_2=attendWebinar&split=branch",
     "funnel by country": "report=funnel&step_1=depositCheck&step_2=attendWebinar&person_field=country",
+    "reached of branch": "report=reached&step_1=depositCheck&split=branch&value=Lyon",
+    "reached of no country": "report=reached&step_1=depositCheck&step_2=attendWebinar&person_field=country&value=",
     "retention": "report=retention&type=depositCheck&then=attendWebinar&interval=day&periods=2",
     "returned": "report=returned&type=depositCheck&then=attendWebinar&interval=day&period=0",
     "wait": "report=wait&type=depositCheck&then=attendWebinar",

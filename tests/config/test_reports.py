@@ -28,6 +28,7 @@ from people.privacy import erasure
 from people.privacy import search as privacy_search
 from smartlists.lists import editing as list_editing
 from smartlists.lists import reports as list_reports
+from smartlists.lists.report_questions import ReportQuestion
 from smartlists.models import StoredReport
 from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 from tests.hypothesis_profiles import examples
@@ -67,6 +68,42 @@ def test_the_trend_is_the_same_from_the_rollup_and_from_the_log(types, monkeypat
         )
         == 0
     )
+
+
+@pytest.mark.parametrize("by", ["split", "person_field"])
+def test_each_figure_of_a_split_funnel_leads_to_its_people(types, admin, monkeypatch, by):
+    monkeypatch.setattr(log_reports, "MOST_VALUES", 2)
+    people = [make_person(country=country, email=f"{number}@x.org") for number, country in enumerate("AAABBC")]
+    people.append(make_person(email="none@x.org"))
+    for number, person in enumerate(people):
+        branch = {"branch": person.country} if person.country else {}
+        record_rows(new_activity(person.pk, occurred_at="2026-03-01T10:00:00Z", **branch))
+        if number % 2:
+            record_rows(new_activity(person.pk, "attendWebinar", occurred_at="2026-03-02T10:00:00Z"))
+    field = ApprovedField.objects.get(activity_type=types[0], api_name="branch").pk if by == "split" else "country"
+    asked = {"report": "funnel", "step_1": types[0].pk, "step_2": types[1].pk, by: field}
+    table = admin.get(URL, asked | {"since": "2026-03-01", "until": "2026-03-31"}).context["table"]
+    assert {row[0].shown for row in table.rows} == {"A", "B", "(other values)"}
+    counted = 0
+    for group, step, figure, *_rest in table.rows:
+        if not figure.raw:
+            assert not figure.url
+            continue
+        listed = admin.get(figure.url).context["table"]
+        assert len(listed.rows) == figure.raw, (group.shown, step.shown)
+        countries = {Person.objects.get(pk=pk).country for pk in listed.people}
+        assert countries == ({group.shown} if group.raw != "(other values)" else countries - {"A", "B"})
+        counted += figure.raw
+    assert counted == 7 + 3
+
+
+def test_a_worker_of_the_version_before_fails_on_the_people_of_a_group(types):
+    """It knows "reached" and no groups, and would answer for everybody."""
+    asked = ReportQuestion("split_reached", (types[0].pk,), YEAR.first, YEAR.last, value="A", person_field="country")
+    for question in (asked, replace(asked, value=None, others=True), replace(asked, without_bots=True)):
+        assert (
+            question.dump()["report"].startswith("split_reached") and ReportQuestion.load(question.dump()) == question
+        )
 
 
 def test_a_breakdown_counts_activities_and_people_and_sums(types):

@@ -199,17 +199,10 @@ def split_funnel(
 ) -> list[tuple[int | None, str | None, int, int, int | None]]:
     """(rank, value, step, people, median) of the `most` frequent values of the first activities, and of the others."""
     grouped = reports.view.stored_field(types[0].pk, split.pk)
-    rows = reports.relation(types[0].pk, [split.pk], [split.pk])
-    first_step = f"""firsts as materialized (select person, min(occurred_at) as moment,
-            min_by(id, {_ORDER}) as id, min_by(struct_pack(v := {grouped.grouped}), {_ORDER}).v as value
-            from ({rows.sql}) rows where {period.where} and person not in (select unnest(?::INTEGER[])) group by 1),
-        ranks as materialized (select value, min(id) as id, row_number() over (
-                order by count(*) desc, value nulls last) as rank
-            from firsts group by value order by rank limit {int(most)}),
-        s0 as materialized (select firsts.person, firsts.moment, ranks.rank
+    firsts, parameters = _ranked_firsts(reports, period, types[0], split, most)
+    ranked = """s0 as materialized (select firsts.person, firsts.moment, ranks.rank
             from firsts left join ranks on ranks.value is not distinct from firsts.value)"""
-    parameters = [*rows.parameters, *period.people_parameters, reports.not_live()]
-    steps, parameters = reports.steps(types, period, (first_step, parameters))
+    steps, parameters = reports.steps(types, period, (f"{firsts}, {ranked}", parameters))
     figures = reports.query(
         f"""with {steps}, figures (step, rank, people, median) as ({funnel_figures_sql(len(types))})
         select figures.rank, ranks.id, step, people, median from figures left join ranks using (rank)""",
@@ -217,3 +210,44 @@ def split_funnel(
     )
     values = reports.values(grouped, {row for rank, row, *_figures in figures if rank is not None})
     return [(rank, None if rank is None else values[row], *rest) for rank, row, *rest in figures]
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelGroupFilter:
+    """A group of a split funnel: of a value, or with `others` of all but the `most` frequent values."""
+
+    split: ApprovedField
+    value: str | None
+    others: bool
+    most: int
+
+
+def people_of_group(
+    reports: ColumnReports, period: Period, types: Sequence[ActivityType], group: FunnelGroupFilter, most: int
+) -> list[tuple[int, datetime]]:
+    """(person id, moment) of the people of a group who reached the last step, the latest `most` of them."""
+    firsts, parameters = _ranked_firsts(reports, period, types[0], group.split, group.most)
+    if group.others:
+        among = "not exists (select 1 from ranks where ranks.value is not distinct from firsts.value)"
+    else:
+        _narrowing(reports, types[0], (group.split, group.value))  # raises where the values are not in the columns
+        among, parameters = "firsts.value is not distinct from ?", [*parameters, group.value]
+    of_group = f"s0 as materialized (select person, moment, 0 as rank from firsts where {among})"
+    steps, parameters = reports.steps(types, period, (f"{firsts}, {of_group}", parameters))
+    sql = f"with {steps} select person, moment from s{len(types) - 1} order by 2 desc, 1 limit {int(most)}"
+    return [(person, moment_of(moment)) for person, moment in reports.query(sql, parameters)]
+
+
+def _ranked_firsts(
+    reports: ColumnReports, period: Period, first_type: ActivityType, split: ApprovedField, most: int
+) -> tuple[str, list[Any]]:
+    """Expressions firsts (person, moment, id, value) and ranks (value, id, rank) of the `most` frequent; parameters."""
+    grouped = reports.view.stored_field(first_type.pk, split.pk)
+    rows = reports.relation(first_type.pk, [split.pk], [split.pk])
+    expressions = f"""firsts as materialized (select person, min(occurred_at) as moment,
+            min_by(id, {_ORDER}) as id, min_by(struct_pack(v := {grouped.grouped}), {_ORDER}).v as value
+            from ({rows.sql}) rows where {period.where} and person not in (select unnest(?::INTEGER[])) group by 1),
+        ranks as materialized (select value, min(id) as id, row_number() over (
+                order by count(*) desc, value nulls last) as rank
+            from firsts group by value order by rank limit {int(most)})"""
+    return expressions, [*rows.parameters, *period.people_parameters, reports.not_live()]

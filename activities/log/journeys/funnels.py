@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from activities.log import reports
 from activities.log.columns import journeys as columns
@@ -46,24 +47,68 @@ def split_funnel(
     return [FunnelGroup(rank, groups[rank][0], reports.funnel_steps(types, groups[rank][1])) for rank in ranks]
 
 
+def people_of_group(
+    types: Sequence[ActivityType],
+    scope: ReportScope,
+    split: ApprovedField | FieldInfo,
+    value: str | None,
+    *,
+    others: bool = False,
+) -> list[tuple[int, Any]]:
+    """(person id, moment) of the people of a split funnel's group who reached the last of `types`, the latest first.
+
+    The group is that of `value` (None: no value), or with `others` that of all values that are not among the most
+    frequent ones. They are those whom `split_funnel` counts, at most `MOST_PEOPLE`. Raises `RejectedError`
+    (`out_of_range`).
+    """
+    reports.check_steps(types, scope)
+
+    def by_columns(index: ColumnReports, period: Period) -> list[tuple[int, Any]]:
+        if isinstance(split, FieldInfo):
+            raise NotHeldError("person")
+        group = columns.FunnelGroupFilter(split, value, others, reports.MOST_VALUES)
+        return columns.people_of_group(index, period, types, group, reports.MOST_PEOPLE)
+
+    def by_sql() -> list[tuple[int, Any]]:
+        among = (
+            "not exists (select from ranks r where r.value is not distinct from f.value)"
+            if others
+            else "f.value is not distinct from %(value)s::text"
+        )
+        first_step, parameters = _ranked_firsts(split)
+        of_group = f"s0 as materialized (select f.person_id, f.moment, 0 as rank from firsts f where {among})"
+        steps, of_steps = reports.funnel_expressions(types, f"{first_step}, {of_group}")
+        sql = f"""with {steps} select person_id, moment from s{len(types) - 1}
+            order by 2 desc, 1 limit {reports.MOST_PEOPLE}"""
+        return reports.scope_rows(sql, scope, parameters | of_steps | {"value": value})
+
+    return reports.exact_answer(types, scope, by_columns, by_sql)
+
+
 def _by_sql(types: Sequence[ActivityType], scope: ReportScope, split: ApprovedField | FieldInfo) -> Figures:
+    firsts, parameters = _ranked_firsts(split)
+    ranked = """s0 as materialized (select f.person_id, f.moment, r.rank
+            from firsts f left join ranks r on r.value is not distinct from f.value)"""
+    steps, of_steps = reports.funnel_expressions(types, f"{firsts}, {ranked}")
+    sql = f"""with {steps}, figures (step, rank, people, median) as ({reports.funnel_figures_sql(len(types))})
+        select f.rank, r.value, f.step, f.people, f.median from figures f left join ranks r on r.rank = f.rank"""
+    return reports.scope_rows(sql, scope, parameters | of_steps)
+
+
+def _ranked_firsts(split: ApprovedField | FieldInfo) -> tuple[str, dict[str, Any]]:
+    """Expressions firsts (person_id, moment, value) and ranks (value, rank: the most frequent ones); parameters."""
     if isinstance(split, FieldInfo):
         stored = f"p.{split.api_name}" if split.is_standard else "(p.fields ->> %(split)s)"
         value, order = f"({stored})::text", 'value collate "C"'
     else:
         value, order = reports.value_of_field(split, "%(split)s"), reports.ordered_sql("value", split)
-    first_step = f"""firsts as materialized (
+    expressions = f"""firsts as materialized (
             select distinct on (a.person_id) a.person_id, a.occurred_at as moment, {value} as value
             from activity a join person p on p.id = a.person_id and p.state = 'live'
             where {reports.WITHIN_SCOPE.replace("%(type)s", "%(type_0)s")} order by a.person_id, a.occurred_at, a.id),
         ranks as materialized (select value, row_number() over (order by count(*) desc, {order} nulls last) as rank
-            from firsts group by value order by 2 limit %(limit)s),
-        s0 as materialized (select f.person_id, f.moment, r.rank
-            from firsts f left join ranks r on r.value is not distinct from f.value)"""
-    steps, parameters = reports.funnel_expressions(types, first_step)
-    sql = f"""with {steps}, figures (step, rank, people, median) as ({reports.funnel_figures_sql(len(types))})
-        select f.rank, r.value, f.step, f.people, f.median from figures f left join ranks r on r.rank = f.rank"""
-    return reports.scope_rows(sql, scope, parameters | {"split": split.api_name, "limit": reports.MOST_VALUES})
+            from firsts group by value order by 2 limit %(limit)s)"""
+    return expressions, {"split": split.api_name, "limit": reports.MOST_VALUES}
 
 
 def person_split_fields(fields: Sequence[FieldInfo]) -> list[FieldInfo]:

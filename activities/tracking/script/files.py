@@ -8,6 +8,7 @@ from typing import Any
 
 BUILT = Path(__file__).resolve().parent / "built"
 GLOBAL = "customActivities"  # the name under which a page calls the script
+QUEUED = ("page", "track", "identify", "form", "consent", "optOut", "reset", "ready")  # what a page may call early
 SCRIPT, MUNCHKIN = "s.js", "munchkin.js"
 TYPES = {".js": "text/javascript; charset=utf-8", ".map": "application/json"}
 
@@ -63,3 +64,11 @@ def configured_file(configuration: Mapping[str, Any], name: str = SCRIPT) -> byt
 def script_tag(address: str) -> str:
     """The HTML element that loads the script at `address`."""
     return f'<script async src="{address}"></script>'
+
+
+def queue_tag() -> str:
+    """The HTML element that keeps a page's calls until the script has arrived; it stands before `script_tag`."""
+    return (
+        f'<script>!function(w,n){{w[n]||(w[n]={{q:[]}},"{" ".join(QUEUED)}".split(" ").forEach(function(f)'
+        f'{{w[n][f]=function(){{w[n].q.push([f,arguments])}}}}))}}(window,"{GLOBAL}")</script>'
+    )

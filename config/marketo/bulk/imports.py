@@ -218,7 +218,7 @@ def import_state(job: Import) -> str:
 
 
 def import_message(job: Import, count: int, *, has_members: bool) -> str:
-    """What is said of a job that has ended with `count` imported rows."""
+    """The message about a job that has ended with `count` imported rows."""
     if job.state == State.FAILED:
         return f"Import failed: {job.fault}"
     members = f" ({count} members)" if has_members else ""

@@ -4,7 +4,7 @@ A preset fills in what a plan leaves out; it replaces nothing, and the importing
 one `register_preset`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -173,3 +173,12 @@ def _value_above(name: str, rows: Sequence[Sequence[Any]]) -> str:
 
 def _key(name: str) -> str:
     return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def left_out_sentences(plan: ImportPlan) -> Iterable[str]:
+    """What is left out: rows with other values in some columns, and everything below the end of the table."""
+    for column, values in plan.only_rows.items():
+        shown = {"column": column, "values": ", ".join(values)}
+        yield _("Only rows with “%(column)s” %(values)s are imported.") % shown
+    if plan.ends_at:
+        yield _("Rows from “%(text)s” on are left out.") % {"text": plan.ends_at}

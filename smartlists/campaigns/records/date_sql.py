@@ -3,10 +3,12 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 
 from people.core.db import value_sql
+from people.core.installation import is_zone
 from people.models import ObjectChange
 from people.objects import dates as record_dates
 from smartlists.campaigns.definitions.record_parts import ObjectTrigger
@@ -23,14 +25,19 @@ class DueRecords:
     """The records of which the date of one trigger of a campaign is reached, and that were not noted for it yet.
 
     A date is reached when its day starts in the installation's time zone; a moment is moved by whole 24 hours.
+    `zone_before`: the name of the zone by which the last look read days; where the present one is further east, days
+    have begun by the change itself, and they are reached, too.
     """
 
-    def __init__(self, campaign_id: int, trigger: ObjectTrigger, look: Look, context: TranslationContext) -> None:
+    def __init__(
+        self, campaign_id: int, trigger: ObjectTrigger, look: Look, context: TranslationContext, zone_before: str = ""
+    ) -> None:
         self.look = look
         self._noted = (campaign_id, trigger.date, trigger.days)
         self._type = context.names.object(trigger.object)
         self._is_day = context.names.field(self._type, trigger.date).data_type.name == "date"
         self._field, self._moved, self._clock = trigger.date, timedelta(days=trigger.days), context.clock
+        self._zone_before = ZoneInfo(zone_before) if is_zone(zone_before) else context.clock.zone
         self._text = value_sql.json_member_sql("r.fields", trigger.date)
         self._value = value_sql.cast_sql("date" if self._is_day else "datetime", self._text)
         self._conditions = [
@@ -92,7 +99,9 @@ class DueRecords:
         until = self.look.until
         if not self._is_day:
             return after - self._moved, until - self._moved
-        next_day = self._clock.day_of(after) + timedelta(days=1)  # whose start comes after that moment
+        # the first day that had not begun at that moment, by the zone of then or by that of now
+        day = min(self._clock.day_of(after), after.astimezone(self._zone_before).date())
+        next_day = day + timedelta(days=1)
         return next_day - self._moved, self._clock.day_of(until) - self._moved
 
     def _keys_sql(self) -> Sql:

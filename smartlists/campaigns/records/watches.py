@@ -6,6 +6,7 @@ from people.objects import change_log
 from smartlists.campaigns.definitions.model import CampaignDefinition
 from smartlists.campaigns.records.looks import look_up_to
 from smartlists.models import DateWatch, ObjectWatch, SmartCampaign
+from smartlists.rules.periods import Clock
 
 
 def watch_objects(campaign: SmartCampaign, parsed: CampaignDefinition) -> None:
@@ -26,6 +27,8 @@ def watch_objects(campaign: SmartCampaign, parsed: CampaignDefinition) -> None:
     if is_beginning:
         watch.periods = [*watch.periods, [max(mark, watch.last_id), None]]
         watch.active_since, dates.read_at, dates.last_id = now, now, mark
+        if not dates.looks:  # those that pauses left go by the zone of before
+            dates.zone = Clock.current(now).zone.key
     elif dates.read_at is not None:  # a date trigger that the change added has no past
         watch.active_since = max(watch.active_since, dates.read_at)
     watch.save()

@@ -23,15 +23,17 @@ from smartlists.campaigns import triggers
 from smartlists.campaigns.definitions.record_parts import DATE
 from smartlists.campaigns.entries.insertion import Candidate, Listener
 from smartlists.campaigns.records.date_sql import DueRecords
-from smartlists.campaigns.records.looks import Look, look_up_to
+from smartlists.campaigns.records.looks import CAUGHT_UP, Look, look_up_to
 from smartlists.campaigns.triggers import BATCH, Reason
 from smartlists.catalog import Catalogue
 from smartlists.evaluation.postgres.translation import TranslationContext
-from smartlists.models import DateWatch, ObjectWatch, SmartCampaign
+from smartlists.models import DateWatch, ObjectWatch, ReachedDate, SmartCampaign
 from smartlists.rules.periods import Clock
 
 EVERY = timedelta(minutes=1)
 LOOKED_AT_ONCE = 10 * BATCH  # changes that one look reads, and records that it enters at most for each trigger
+KEPT = CAUGHT_UP + timedelta(days=4)
+FORGOTTEN_AT_ONCE, FORGOTTEN_PARTS = 10_000, 100  # rows in one statement, and statements in one night
 logger = logging.getLogger(__name__)
 
 
@@ -67,21 +69,37 @@ def _look(campaign_id: int, now: datetime) -> int:
     look = Look.of_pause(watch.looks[0]) if watch.looks else look_up_to(watch, now, change_log.high_water_mark())
     dated = [(at, item) for at, item in listener.definition.object_triggers if item.event == DATE]
     if not dated:
-        _move(campaign_id, look, look.upto_id)
+        _move(campaign_id, look, look.upto_id, watch.zone)
         return 0
     context = TranslationContext(Catalogue(), Clock.current(look.until))
     type_ids = sorted({context.names.object(trigger.object).id for _at, trigger in dated})
     changed, last_id = change_log.changed_record_ids(look.last_id, look.upto_id, LOOKED_AT_ONCE, type_ids)
     entered, is_complete = 0, True
     for at, trigger in dated:
-        due = DueRecords(campaign_id, trigger, look, context)
+        due = DueRecords(campaign_id, trigger, look, context, watch.zone)
         record_ids = due.find(changed, LOOKED_AT_ONCE)
         counts = [_enter(watch, listener, at, due, part) for part in _parts(record_ids)]
         entered += sum(filter(None, counts))
         is_complete &= len(record_ids) < LOOKED_AT_ONCE and None not in counts
     if is_complete:
-        _move(campaign_id, look, last_id)
+        _move(campaign_id, look, last_id, context.clock.zone.key)
     return entered
+
+
+def forget_old_dates(now: datetime | None = None, batch: int = FORGOTTEN_AT_ONCE) -> int:
+    """Delete what was noted of dates that no look can find again; return how many rows, of a bounded number.
+
+    Looks go back `CAUGHT_UP`, and days move by up to two with the time zone; those that pauses left may be older.
+    """
+    looking = DateWatch.objects.exclude(looks=[]).values("pk")
+    old = ReachedDate.objects.filter(noted_at__lt=(now or timezone.now()) - KEPT).exclude(campaign__in=looking)
+    deleted = 0
+    for _part in range(FORGOTTEN_PARTS):
+        ids = list(old.order_by("pk").values_list("pk", flat=True)[:batch])
+        deleted += ReachedDate.objects.filter(pk__in=ids).delete()[0]
+        if len(ids) < batch:
+            break
+    return deleted
 
 
 def _parts(record_ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -117,8 +135,8 @@ def _is_as_seen(watch: DateWatch, seen: DateWatch, look: Look) -> bool:
 
 
 @transaction.atomic
-def _move(campaign_id: int, look: Look, last_id: int) -> None:
-    """Store that a look is over, or that its changes up to `last_id` are read."""
+def _move(campaign_id: int, look: Look, last_id: int, zone: str) -> None:
+    """Store that a look is over, by the days of `zone`, or that its changes up to `last_id` are read."""
     watch = DateWatch.objects.select_for_update().filter(pk=campaign_id).first()
     if watch is None:
         return
@@ -126,7 +144,8 @@ def _move(campaign_id: int, look: Look, last_id: int) -> None:
     is_over = last_id >= look.upto_id
     if not look.is_of_pause:
         watch.last_id = last_id
-        watch.read_at = look.until if is_over else watch.read_at
+        if is_over:
+            watch.read_at, watch.zone = look.until, zone
     elif watch.looks[:1] == [look.dump()]:
         watch.looks = watch.looks[1:] if is_over else [look.advanced(last_id).dump(), *watch.looks[1:]]
     watch.save()

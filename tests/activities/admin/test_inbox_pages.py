@@ -1,5 +1,6 @@
 """The inbox in the admin: from a first event to an approved type with its history, and the other decisions."""
 
+import html
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from django.contrib.auth.models import Group
 from activities.inbox import proposals
 from activities.models import Activity, ActivityType, Sighting
 from people.definitions import lifecycle
+from people.models import Person
 from tests.activities.inbox.factories import make_event, make_sighting
 from tests.activities.segment.senders import make_program, message, minutes_ago, send
 from tests.activities.visitors.factories import dispatch, make_visitor
@@ -129,3 +131,24 @@ def test_the_wizard_says_which_properties_have_no_field(staff):
     assert "No fields are proposed for 3 more properties" in last and "part20, part21, part22" in last
     again = staff.post("/admin/activities/activitytype/add/", {**form, "go": "more"}).text
     assert "part20, part21, part22" in again
+
+
+def test_a_trait_becomes_a_person_field_filled_in_for_those_who_may_add_fields(client, staff):
+    program = make_program()
+    for user, seats in (("u-1", "12"), ("u-2", "7")):
+        send(program, message("identify", userId=user, traits={"email": f"{user}@example.com", "seat_count": seats}))
+    dispatch()
+    trait = Sighting.objects.get(kind="trait")
+    address = f"/admin/activities/sighting/{trait.pk}/change/"
+    assert "personfield/add" not in staff.get(address).content.decode(), "marketers add no person fields"
+    client.force_login(get_user_model().objects.create_superuser("vera"))
+    (link,) = re.findall(r'href="(/admin/people/personfield/add/[^"]*)"', client.get(address).content.decode())
+    form = client.get(html.unescape(link)).content.decode()
+    values = form_of(form)
+    assert (values["label"], values["api_name"], values["data_type"]) == ("Seat Count", "seatCount", "integer")
+    client.post("/admin/people/personfield/add/", values)
+    send(program, message("identify", userId="u-1", traits={"email": "u-1@example.com", "seat_count": 13}))
+    dispatch()
+    assert Person.objects.get(email="u-1@example.com").fields["seatCount"] == 13
+    odd = client.get("/admin/people/personfield/add/", {"label": "<b>" * 200, "data_type": "nothing", "is_unique": "1"})
+    assert odd.status_code == 200 and "<b><b>" not in odd.content.decode()

@@ -204,6 +204,18 @@ def figures_of(moments_by_person, steps):
     return figures
 
 
+def check_people_of_groups(from_both, types, scope, branch, groups):
+    """Each figure of a split funnel is the number of people that are listed for it, and nobody is in two groups."""
+    for number in range(1, len(types) + 1):
+        everybody = []
+        for group in groups:
+            asked = (types[:number], scope, branch, group.value, group.rank is None)
+            found = from_both(lambda *of: funnels.people_of_group(*of[:4], others=of[4]), *asked)
+            assert len(found) == group.steps[number - 1].people, (group.value, number)
+            everybody += found
+        assert sorted(everybody) == sorted(from_both(reports.people_at_step, types[:number], scope))
+
+
 def check_funnels(from_both, rows, types, scope, zone, branch):
     expected = expected_funnel(rows, types, scope, zone)
     plain = from_both(reports.people_funnel, types, scope)
@@ -214,6 +226,7 @@ def check_funnels(from_both, rows, types, scope, zone, branch):
     for group in groups:
         of_value = [moments for value, moments in expected.values() if value == group.value]
         assert [(step.people, step.median) for step in group.steps] == figures_of(of_value, len(types))
+    check_people_of_groups(from_both, types, scope, branch, groups)
     return plain[-1].people
 
 
@@ -238,6 +251,10 @@ def test_both_engines_follow_the_definitions(types, populate, column_index, own_
                 returned += check_cohorts(from_both, rows, asked, zone)
                 waited += check_waits(from_both, rows, JourneyQuestion(check, then, scope, field, value), zone)
             reached += check_funnels(from_both, rows, [check, car, check], scope, zone, branch)
+            with monkeypatch.context() as patched:
+                patched.setattr(reports, "MOST_VALUES", 2)  # so that there are others
+                groups = from_both(funnels.split_funnel, [check, car], scope, branch)
+                check_people_of_groups(from_both, [check, car], scope, branch, groups)
         days = ReportScope(date(2025, 10, 20), date(2025, 11, 2))
         check_cohorts(from_both, rows, CohortQuestion(car, check, days, interval="day", later=3), zone)
     assert returned > 20 and waited > 50 and reached > 20
@@ -284,3 +301,15 @@ def test_a_funnel_by_a_field_of_people_ranks_values_and_puts_the_rest_together(t
         (2, "Italy", [(2, 100.0, None), (2, 100.0, day)]),
         (None, None, [(2, 100.0, None), (1, 50.0, day)]),
     ]
+    country = field_catalogue()["country"]
+    for value, others, first, last in (
+        ("Spain", False, people[:3], people[1:3]),
+        ("France", False, [people[5]], [people[5]]),  # a value that is among the others, too
+        (None, False, [people[6]], []),
+        (None, True, people[5:], [people[5]]),
+    ):
+        for steps, expected in ((types[:1], first), (types, last)):
+            listed = funnels.people_of_group(steps, scope, country, value, others=others)
+            assert sorted(person for person, _moment in listed) == expected, (value, others)
+    with pytest.raises(RejectedError):
+        funnels.people_of_group((), scope, country, "Spain")

@@ -1,5 +1,9 @@
 """The addresses of web sites, the recipes to install the script, and the last events of a source."""
 
+import re
+import shutil
+import subprocess
+
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
@@ -15,6 +19,7 @@ from activities.tracking.installation import (
     script_line,
     site_origins,
 )
+from activities.tracking.script.files import queue_tag
 from people.core.errors import Problem
 
 
@@ -63,13 +68,40 @@ def test_recipes_hold_the_address_of_the_newest_key_and_go_with_the_last_key(set
     assert f'src="https://events.example.com/_a/s/{issued.write_key}.js"' in script_line(site)
     recipes = {recipe.name: recipe for recipe in installation_recipes(site)}
     assert set(recipes) == {"html", "tag-manager", "wordpress", "single-page", "own-host"}
-    assert "location /_a/ {" in recipes["own-host"].code and "https://events.example.com;" in recipes["own-host"].code
-    assert "proxy_set_header Host $host;" in recipes["own-host"].code
+    (nginx,) = recipes["own-host"].blocks
+    assert "location /_a/ {" in nginx.code and "https://events.example.com;" in nginx.code
+    assert "proxy_set_header Host $host;" in nginx.code
     editing.change_source(site, None, munchkin_id="123-ABC-456")
     site.refresh_from_db()
-    assert installation_recipes(site)[-1].code == "https://events.example.com/munchkin/123-ABC-456.js"
+    assert installation_recipes(site)[-1].blocks[0].code == "https://events.example.com/munchkin/123-ABC-456.js"
     editing.end_key(site, issued.key.pk, None)
     assert script_line(site) == "" and installation_recipes(site) == []
+
+
+@pytest.mark.django_db
+def test_what_is_copied_at_once_is_of_one_language_and_keeps_early_calls_where_pages_make_them():
+    site = editing.create_source("Shop", "browser", None, origins=["https://shop.example.com"]).key.source
+    recipes = {recipe.name: recipe for recipe in installation_recipes(site)}
+    for recipe in recipes.values():
+        for block in recipe.blocks:
+            *elements, rest = re.split(r"(?<=</script>)", block.code)
+            is_html = block.code.startswith("<script")
+            assert not is_html or (elements and not rest), (recipe.name, block.label)
+            assert is_html or "<script" not in block.code or block.code.startswith("add_action("), block.label
+            assert queue_tag() not in block.code or not is_html or block.code.startswith(queue_tag())
+    for name in ("tag-manager", "wordpress", "single-page"):
+        assert queue_tag() in recipes[name].blocks[0].code and script_line(site) in recipes[name].blocks[0].code
+    assert [block.code for block in recipes["html"].blocks] == [script_line(site), queue_tag()]
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(not shutil.which("php"), reason="no PHP (Debian: apt-get install php-cli)")
+def test_the_code_for_wordpress_prints_both_lines_first_in_the_head():
+    site = editing.create_source("Shop", "browser", None, origins=["https://shop.example.com"]).key.source
+    (code,) = [one.blocks[0].code for one in installation_recipes(site) if one.name == "wordpress"]
+    script = f'function add_action($name, $print, $place) {{ echo "$name $place "; $print(); }}\n{code}'
+    printed = subprocess.run(["php", "-r", script], capture_output=True, text=True, check=True, timeout=20).stdout
+    assert printed == f"wp_head 1 {queue_tag()}\n{script_line(site)}\n"
 
 
 def test_a_site_opens_at_an_origin_that_is_one_host():

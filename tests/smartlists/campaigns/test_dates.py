@@ -6,6 +6,7 @@ The model looks at all records, whenever the dispatcher looks. Times are simulat
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -15,6 +16,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from people.core import installation
+from people.core.models import Installation
 from people.core.source import Channel, Source
 from people.objects import removal
 from people.objects.outcomes import RecordKey
@@ -24,7 +27,7 @@ from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns.records import date_sql
 from smartlists.campaigns.running import record_dates as dates
 from smartlists.campaigns.running import record_triggers
-from smartlists.models import CampaignEntry, DateWatch, ObjectWatch
+from smartlists.models import CampaignEntry, DateWatch, ObjectWatch, ReachedDate
 from tests.factories import make_person
 from tests.hypothesis_profiles import examples
 from tests.people.objects import world
@@ -299,6 +302,73 @@ def test_an_error_of_dates_holds_up_neither_changes_nor_other_campaigns(monkeypa
     dates.enter_reached_dates()
     assert CampaignEntry.objects.filter(campaign=broken, trigger=0).exists()
     assert diagnostics.trigger_problems(broken) == []
+
+
+def move_to_zone(name):
+    Installation.objects.update_or_create(pk=1, defaults={"time_zone": name})
+    installation.clear_installation_cache()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "moment", "day"),
+    [
+        ("America/New_York", "Asia/Tokyo", "2026-05-10T20:00Z", "2026-05-11"),  # the 11th has begun by the change
+        ("Etc/GMT+12", "Pacific/Kiritimati", "2026-05-10T11:30Z", "2026-05-10"),  # the 10th, and the 11th later
+        ("Etc/GMT+12", "Pacific/Kiritimati", "2026-05-10T11:30Z", "2026-05-11"),
+        ("Asia/Tokyo", "America/New_York", "2026-05-10T20:00Z", "2026-05-11"),  # begun before: not once more
+    ],
+)
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_a_day_that_begins_by_a_change_of_the_time_zone_is_reached_once(before, after, moment, day, is_paused):
+    now = datetime.fromisoformat(moment)
+    with time_machine.travel(now - timedelta(days=2), tick=False) as clock:
+        move_to_zone(before)
+        car, ann = world.approved_type(), make_person(email=EMAILS[0])
+        trigger = {"object": "car", "event": "date", "date": "inspected_on", "days": 0}
+        campaign = make_active_campaign(add_to_list_step(make_static_list()), triggers=[trigger])
+        ObjectWatch.objects.update(active_since=timezone.now() - timedelta(days=1))
+        DateWatch.objects.update(read_at=timezone.now())
+        world.upsert(car, {"plate": "1", "owner": ann.email, "inspected_on": day})
+        clock.move_to(now)
+        dates.enter_reached_dates()
+        begun = now.astimezone(ZoneInfo(before)).date().isoformat() >= day
+        assert CampaignEntry.objects.count() == begun
+        move_to_zone(after)
+        clock.move_to(now + timedelta(minutes=2))
+        if is_paused:
+            campaign_lifecycle.pause_campaign(campaign, None)
+        dates.enter_reached_dates()
+        assert CampaignEntry.objects.count() == 1
+        clock.move_to(now + timedelta(days=1))
+        dates.enter_reached_dates()
+        assert CampaignEntry.objects.count() == 1
+    installation.clear_installation_cache()
+
+
+def test_notes_of_dates_are_forgotten_once_no_look_can_find_the_date_again(monkeypatch):
+    car = world.approved_type()
+    _campaign, pausing = (
+        make_active_campaign(add_to_list_step(make_static_list()), triggers=TRIGGERS[1:]) for _one in range(2)
+    )
+    ObjectWatch.objects.update(active_since=timezone.now() - CAUGHT_UP)
+    DateWatch.objects.update(read_at=timezone.now() - timedelta(hours=30))
+    sold_at = (timezone.now() - timedelta(hours=50)).isoformat()
+    for number in range(5):
+        world.upsert(car, {"plate": str(number), "owner": make_person().email, "sold_at": sold_at})
+    dates.enter_reached_dates()
+    entered = CampaignEntry.objects.count()
+    now, noted = timezone.now(), ReachedDate.objects.count()
+    assert noted == 10
+    assert dates.forget_old_dates(now) == 0, "records that change are looked at again for three days"
+    DateWatch.objects.filter(pk=pausing.pk).update(looks=[{"left": "by a pause"}])
+    monkeypatch.setattr(dates, "FORGOTTEN_PARTS", 2)
+    later = now + dates.KEPT + timedelta(minutes=1)
+    assert [dates.forget_old_dates(later, batch=2) for _night in range(3)] == [4, 1, 0]
+    assert set(ReachedDate.objects.values_list("campaign", flat=True)) == {pausing.pk}
+    DateWatch.objects.update(looks=[], read_at=later - timedelta(minutes=2))
+    with time_machine.travel(later, tick=False):
+        dates.enter_reached_dates()
+    assert CampaignEntry.objects.count() == entered, "nobody enters twice"
 
 
 def test_a_watch_of_the_version_before_looks_as_far_back_as_it_was_active():

@@ -167,7 +167,7 @@ function start() {
   const calls = Array.from(window[NAME]?.q || []);
   window[NAME] = api;
   handedOver = takeHandedOver();
-  attempt(openDebugging);
+  guarded(openDebugging)(); // a page that demands trusted types refuses the overlay, and its console says so
   runCalls(calls, true);
   watchPages(record, flush, { check: parameter("_ca_check")?.slice(0, 64) });
   isWatching = true;

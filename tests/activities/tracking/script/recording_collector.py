@@ -15,7 +15,6 @@ from activities.tracking.script import files
 
 KEY = "cab_012345678901234567890123"
 PATIENCE = 15.0  # seconds
-FUNCTIONS = ("page", "track", "identify", "form", "consent", "optOut", "reset", "ready")
 
 
 class Collector(ThreadingHTTPServer):
@@ -43,7 +42,7 @@ class Collector(ThreadingHTTPServer):
 
     @property
     def snippet(self):
-        return f"<script>{queue_stub()}</script>" + files.script_tag(f"{self.host('track.test')}/_a/s/{KEY}.js")
+        return files.queue_tag() + files.script_tag(f"{self.host('track.test')}/_a/s/{KEY}.js")
 
     def configure(self, **settings):
         self.configurations[KEY] = {"consent": "granted"} | settings
@@ -176,14 +175,6 @@ def running_collector():
     finally:
         server.shutdown()
         server.server_close()
-
-
-def queue_stub() -> str:
-    """The script that a page holds inline, so that it can make calls before the file is loaded."""
-    return (
-        f'!function(w,n){{w[n]||(w[n]={{q:[]}},"{" ".join(FUNCTIONS)}".split(" ").forEach(function(f)'
-        f'{{w[n][f]=function(){{w[n].q.push([f,arguments])}}}}))}}(window,"{files.GLOBAL}")'
-    )
 
 
 def fixed_page_tag(base: str, configuration) -> str:

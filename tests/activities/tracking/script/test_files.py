@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 
 from activities.tracking.script import files
-from tests.activities.tracking.script.recording_collector import fixed_page_tag, queue_stub
+from tests.activities.tracking.script.recording_collector import fixed_page_tag
 
 ROOM = files.BUILT.parent
 BIGGEST = {"s.js": 6_000, "munchkin.js": 3_000}  # bytes of gzip -9
@@ -22,8 +22,8 @@ def test_what_a_page_loads_is_small():
     for name, most in BIGGEST.items():
         size = len(gzip.compress(files.fixed_file(files.current_version(), name), 9))
         assert 1_000 < size <= most, name
-    assert len(queue_stub()) <= 400
-    assert queue_stub() in (settings.BASE_DIR / "docs/web-tracking.md").read_text()
+    assert len(files.queue_tag()) <= 400
+    assert files.queue_tag() in (settings.BASE_DIR / "docs/web-tracking.md").read_text()
     lines = {path.name: len(path.read_text().splitlines()) for path in (ROOM / "source").glob("*.js")}
     assert len(lines) > 10 and max(lines.values()) <= 400, lines
 

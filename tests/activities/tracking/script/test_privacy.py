@@ -158,7 +158,7 @@ def test_a_strict_policy_and_a_digest_of_the_file_are_enough_for_the_script_and_
     assert [hit["type"] for hit in collector.wait_hits(2)] == ["page", "track"]
     assert refusals == [] and collector.batches[0]["query"] == f"k={KEY}"
 
-    # a policy of trusted types would refuse the second file, whose address is made by the script
+    # the overlay is a second file, whose address is made by the script
     collector.pages["/a"][1]["Content_Security_Policy"] = policy.partition("; require")[0]
     refused = b'{"accepted":1,"refused":[{"id":"%s","code":"unknown_type","message":"no such type"}]}'
     page.goto("/a?_ca_debug=1")
@@ -171,3 +171,17 @@ def test_a_strict_policy_and_a_digest_of_the_file_are_enough_for_the_script_and_
     assert "&v=1" in collector.batches[-1]["query"] and refusals == []
     overlay.get_by_role("button", name="Close").click()
     assert overlay.count() == 0
+
+
+def test_a_page_that_demands_trusted_types_says_in_the_console_once_that_it_refuses_the_overlay(collector, page):
+    track = collector.host("track.test")
+    head = fixed_page_tag(f"{track}/_a", {"key": KEY, "base": f"{track}/_a", "consent": "granted"})
+    policy = f"script-src {track}; require-trusted-types-for 'script'"
+    collector.add_page("/a", "<a id=go href='#x' data-track=Go>Go</a>", head=head, Content_Security_Policy=policy)
+    warnings = []
+    page.on("console", lambda line: warnings.append(line.text) if "customActivities:" in line.text else None)
+    page.goto("/a?_ca_debug=1")
+    page.locator("#go").click()
+    assert [hit["type"] for hit in collector.wait_hits(2)] == ["page", "track"]
+    (warning,) = warnings
+    assert "TrustedScriptURL" in warning
