@@ -33,7 +33,7 @@ def is_allowed(user: Any) -> bool:
 def fit_row(row: NewActivity) -> None:
     """Give a row of one of Marketo's types the names and lengths of the product's fields; other rows stay.
 
-    Marketo's names of attributes become API names, and texts are cut to what their fields hold, as what comes in from
+    Marketo's names of attributes become API names, and texts are cut to what their fields hold, as what arrives from
     the web is: a past that was recorded elsewhere is never rejected for its length.
     """
     type_id = row.activity_type

@@ -11,7 +11,7 @@ NARROWED = frozenset({"people", "retention", "returned", "wait", "waited"})  # r
 # the stored name of a report on people with a value: a worker of the version before, which does not know of values,
 # fails on it instead of storing figures of all people
 PEOPLE_WITH_VALUE = "people_with_value"
-# the people of a group of a split funnel, for the same reason: not "reached", which such a worker answers for everybody
+# the people of a group of a split funnel, for the same reason: not "reached", which such a worker answers for all
 SPLIT_REACHED = "split_reached"
 WITHOUT_BOTS = "@without_bots"  # the end of the stored name of a report without bots, for the same reason
 # the stored names of the reports whose rows begin with the id of a person

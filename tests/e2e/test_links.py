@@ -45,7 +45,7 @@ def test_a_link_is_made_scanned_clicked_and_ended(page, phone, short_links, live
     page.get_by_label("Short address").fill("Spring-Fair")
     page.get_by_label("utm_source").fill("leaflet")
     page.get_by_role("button", name="Create link").click()
-    expect(page.get_by_text("Nobody has clicked yet")).to_be_visible()
+    expect(page.get_by_text("No clicks yet")).to_be_visible()
     link = TrackedLink.objects.get()
     expect(page.locator(".ca-code__text")).to_have_text(short_address(link))
     with page.expect_download() as download:

@@ -1,5 +1,7 @@
 """Whose the events are that are replayed, in which order rows are locked, and what a replay leaves."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connection
@@ -38,6 +40,8 @@ def test_events_get_their_owner_and_nobody_elses():
     undone = make_event(sighting, doubted, mistaken, minutes=HOUR)
     dropped, not_dropped = make_event(sighting, burnt, minutes=-HOUR), make_event(sighting, burnt, known)
     undoing.undo_association(mistaken.pk, None)
+    # rows of a replay are received later: the clock of a test stands still
+    Association.objects.update(created_at=timezone.now() - timedelta(minutes=1))
     Visitor.objects.filter(pk=burnt.pk).update(state=Visitor.State.BURNT)
     with CaptureQueriesContext(connection) as queries:
         result = replay.start_replay(sighting, None)

@@ -38,7 +38,7 @@ def test_a_link_is_made_in_one_step_changed_and_turned_off(staff):
     assert made.headers["Location"] == f"{LIST}{link.pk}/change/"
     assert (link.website, link.owner.username, link.is_identifying) == (site, "vera", False)
     page = staff.get(made.headers["Location"]).text
-    assert f"/l/{link.code}" in page and "<svg" in page and "Nobody has clicked yet" in page
+    assert f"/l/{link.code}" in page and "<svg" in page and "No clicks yet" in page
     settings = f"{LIST}{link.pk}/settings/"
     form = staff.get(settings).context["form"]
     initial = {name: value for name, value in form.initial.items() if value is not None}

@@ -85,7 +85,7 @@ def test_a_type_from_a_template_to_approved_and_retired(admin_client):
         post(admin_client, "objecttype_step", car.pk, step)
         car.refresh_from_db()
         assert car.state == state
-    assert "Brought back" in text(post(admin_client, "objecttype_deleted", type=str(car.pk)))
+    assert "Restored, with all its records" in text(post(admin_client, "objecttype_deleted", type=str(car.pk)))
     assert "Cars" in text(admin_client.get(reverse("admin:people_objecttype_changelist")))
 
 

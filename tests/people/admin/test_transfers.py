@@ -185,7 +185,7 @@ def test_people_of_a_file_go_into_the_list_that_is_chosen(marketer):
 
 def test_an_empty_list_says_what_to_do_next(marketer):
     page = marketer.get(reverse("admin:people_import_changelist"))
-    assert "Import people or activities from a file" in page.text and "Add import" in page.text
+    assert "Import people, activities or objects from a file" in page.text and "Add import" in page.text
     searched = marketer.get(reverse("admin:people_import_changelist"), {"q": "x"})
     assert "No results for this search." in searched.text and "Reset filters" in searched.text
 
