@@ -1,6 +1,6 @@
 """Object records in the native API."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -27,7 +27,7 @@ from people.datatypes.keys import MAX_BIG_ID
 from people.definitions import checks
 from people.models import ObjectChange, ObjectRecord, ObjectType
 from people.objects import queries, records, removal
-from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus
+from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused_outcome
 from people.objects.schema import ObjectSchema, live_schema
 from people.rest.backfill import BACKFILL, TAKES_BACKFILL, BackfillMixin
 from people.rest.object_actions import RevisedMixin
@@ -141,22 +141,23 @@ class ObjectRecordViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin)
         body = self.validated_body(ObjectBatchInputSerializer)
         if body["key"] == RecordKey.DEDUPE and body["action"] != RecordAction.UPDATE:
             self.require(records.ADD)
-        outcomes = records.upsert_records(
-            self.object_type,
-            [_row(row) for row in body["records"]],
-            self.source,
-            key=RecordKey(body["key"]),
-            action=RecordAction(body["action"]),
-        )
-        return self._outcomes(outcomes)
+        key, action = RecordKey(body["key"]), RecordAction(body["action"])
+
+        def write(rows: list[dict[str, Any]]) -> Sequence[RecordOutcome]:
+            return records.upsert_records(self.object_type, rows, self.source, key=key, action=action)
+
+        return self._outcomes(_outcomes_of(body["records"], write))
 
     @extend_schema(parameters=[BACKFILL], request=ObjectRemovalInputSerializer, responses=ObjectBatchSerializer)
     @action(["POST"], detail=False, url_path="delete")
     def delete_batch(self, request: Any, object_type: str) -> Response:
         """Delete up to 1,000 records, named by their dedupe values, ids or guids."""
         body = self.validated_body(ObjectRemovalInputSerializer)
-        rows = [_row(row) for row in body["records"]]
-        return self._outcomes(removal.delete_records(self.object_type, rows, self.source, key=RecordKey(body["key"])))
+
+        def delete(rows: list[dict[str, Any]]) -> Sequence[RecordOutcome]:
+            return removal.delete_records(self.object_type, rows, self.source, key=RecordKey(body["key"]))
+
+        return self._outcomes(_outcomes_of(body["records"], delete))
 
     @extend_schema(parameters=[BACKFILL], request=None, responses=ObjectRecordSerializer)
     @action(["POST"], detail=True)
@@ -213,13 +214,29 @@ class ObjectRecordViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin)
         return Response({**sums, "results": results})
 
 
+def _outcomes_of(
+    bodies: Sequence[Mapping[str, Any]], write: Callable[[list[dict[str, Any]]], Sequence[RecordOutcome]]
+) -> list[RecordOutcome]:
+    """The outcome of each row, in order; rows that cannot be read are refused without the others."""
+    rows = [_read_row(body) for body in bodies]
+    outcomes = iter(write([row for row in rows if not isinstance(row, Problem)]))
+    return [refused_outcome(row) if isinstance(row, Problem) else next(outcomes) for row in rows]
+
+
 def _row(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A row for the verbs: the values and the id or guid in one mapping. Raises `UnprocessableError`."""
+    """As `_read_row`. Raises `UnprocessableError`."""
+    row = _read_row(body)
+    if isinstance(row, Problem):
+        raise UnprocessableError(row)
+    return row
+
+
+def _read_row(body: Mapping[str, Any]) -> dict[str, Any] | Problem:
+    """A row for the verbs: the values and the id or guid in one mapping; a problem where the values have an id."""
     values = body.get("values", {})
     row = {name: value for name, value in values.items() if name not in KEYS}
     if len(row) != len(values):
-        message = _("An id stands beside the values.")
-        raise UnprocessableError(Problem(Code.UNEXPECTED_ID, message, ("values", *(KEYS & values.keys()))))
+        return Problem(Code.UNEXPECTED_ID, _("An id stands beside the values."), ("values", *(KEYS & values.keys())))
     return {**row, **{name: body[name] for name in KEYS if name in body}}
 
 
