@@ -160,7 +160,7 @@ class ImportCommand(BaseCommand, ABC):
             self.stderr.write(f"row {failure.row}, {import_report.problem_sentences(failure)}")
         if job.problem:
             raise CommandError(
-                f"{job.fault}. The rows before are recorded; go on with --resume {job.pk} when the file is whole."
+                f"{str(job.fault).rstrip('.')}. The rows before are recorded; go on with --resume {job.pk} when the file is whole."
             )
         if job.rows_left_out:
             self.stderr.write(f"Rows left out that are not of the list: {job.rows_left_out:,}.")

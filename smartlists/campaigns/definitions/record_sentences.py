@@ -39,7 +39,8 @@ def trigger_sentence(item: ObjectTrigger, names: Vocabulary) -> str:
     }
     parts = [sentences.record_constraint_sentence(constraint, item.object, names) for constraint in item.constraints]
     if item.changed and item.changed.field:
-        parts.insert(0, sentences.change_sentence(item.changed, item.object, names))
+        change = sentences.change_sentence(item.changed, item.object, names)
+        text = _("%(change)s in a record of “%(object)s”") % {"change": change, "object": name}
     if not parts:
         return text
     return _("%(card)s where %(constraints)s") % {"card": text, "constraints": join_in_words(parts, "and")}

@@ -363,7 +363,7 @@ def test_definitions_round_trip_and_speak_two_languages(car):
     names = Catalogue()
     assert [campaign_sentences.trigger_sentence(trigger, names) for trigger in parsed.triggers] == [
         "A record of “Car” is added where Colour is “Red”",
-        "A record of “Car” changes where Colour changed from “Blue”",
+        "Colour changed from “Blue” in a record of “Car”",
         "A record of “Car” changes",
         "A record of “Car” is deleted",
         "30 days before Inspected on of a record of “Car”",
