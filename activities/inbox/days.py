@@ -20,7 +20,7 @@ MAX_PROPERTIES = 50  # of one event, and of one name and day: those that most ev
 
 
 @dataclass(slots=True)
-class DayTally:
+class DayCounts:
     """Numbers of events, and of those with each property, by its digest."""
 
     events: int = 0
@@ -33,7 +33,7 @@ def property_digests(names: Iterable[str]) -> list[str]:
     return [blake2b(name.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest() for name in first]
 
 
-def add_to_day(tallies: Mapping[int, DayTally]) -> None:
+def add_to_day(tallies: Mapping[int, DayCounts]) -> None:
     """Add to today's counts, by the id of the sighting, whose rows the caller has locked until the transaction ends."""
     if not tallies:
         return

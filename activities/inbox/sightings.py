@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 
-from activities.inbox.days import DayTally, add_to_day, property_digests
+from activities.inbox.days import DayCounts, add_to_day, property_digests
 from activities.inbox.decisions import is_full
 from activities.inbox.names import clean_name, name_key
 from activities.models import Sighting
@@ -91,7 +91,7 @@ def find_or_add(seen: Iterable[Seen]) -> dict[Key, Sighting]:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _SightingCounts:
     """What is to be added to one row."""
 
     times: int = 0
@@ -99,21 +99,21 @@ class _Tally:
     kept_bytes: int = 0
     libraries: Counter[str] = field(default_factory=Counter)
     samples: list[Any] = field(default_factory=list)
-    day: DayTally | None = None  # of an event
+    day: DayCounts | None = None  # of an event
 
-    def add(self, other: "_Tally") -> None:
+    def add(self, other: "_SightingCounts") -> None:
         """Add what another one holds, except samples: they may be erased by now."""
         self.times += other.times
         self.kept += other.kept
         self.kept_bytes += other.kept_bytes
         self.libraries.update(other.libraries)
         if other.day is not None:
-            self.day = self.day or DayTally()
+            self.day = self.day or DayCounts()
             self.day.events += other.day.events
             self.day.properties.update(other.day.properties)
 
 
-_carried: dict[int, _Tally] = {}  # by row that was locked when this process counted: for its next commit
+_carried: dict[int, _SightingCounts] = {}  # by row that was locked when this process counted: for its next commit
 
 
 def samples_of(sighting: Sighting) -> list[tuple[int, str, Any]]:
@@ -130,60 +130,62 @@ def note_seen(seen: Sequence[Seen], kept: Mapping[int, Sequence[int]]) -> None:
     carried = dict(_carried)
     if not seen and not carried:
         return
-    tallies = _tallies(seen, kept)
-    for pk, tally in carried.items():
-        tallies.setdefault(pk, _Tally()).add(tally)
-    rows = Sighting.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=tallies).order_by("pk")
+    counts_by_row = _counts_by_row(seen, kept)
+    for pk, counts in carried.items():
+        counts_by_row.setdefault(pk, _SightingCounts()).add(counts)
+    rows = Sighting.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=counts_by_row).order_by("pk")
     locked = list(rows)
-    by_day: dict[int, DayTally] = {}
+    by_day: dict[int, DayCounts] = {}
     for row in locked:
-        tally = tallies.pop(row.pk)
-        row.count += tally.times
-        row.kept += tally.kept
-        row.kept_bytes += tally.kept_bytes
-        row.libraries = _added(row.libraries, tally.libraries)
-        row.samples = [*row.samples, *tally.samples][:MAX_SAMPLES]
-        if tally.day is not None:
-            by_day[row.pk] = tally.day
+        counts = counts_by_row.pop(row.pk)
+        row.count += counts.times
+        row.kept += counts.kept
+        row.kept_bytes += counts.kept_bytes
+        row.libraries = _added(row.libraries, counts.libraries)
+        row.samples = [*row.samples, *counts.samples][:MAX_SAMPLES]
+        if counts.day is not None:
+            by_day[row.pk] = counts.day
     _save(locked)
     add_to_day(by_day)
-    if tallies or carried:
-        existing = set(Sighting.objects.filter(pk__in=tallies).values_list("pk", flat=True)) if tallies else set()
-        left = {pk: tally for pk, tally in tallies.items() if pk in existing}
+    if counts_by_row or carried:
+        existing = (
+            set(Sighting.objects.filter(pk__in=counts_by_row).values_list("pk", flat=True)) if counts_by_row else set()
+        )
+        left = {pk: counts for pk, counts in counts_by_row.items() if pk in existing}
         transaction.on_commit(lambda: _carry(carried, left))
 
 
-def _carry(before: Mapping[int, _Tally], left: Mapping[int, _Tally]) -> None:
+def _carry(before: Mapping[int, _SightingCounts], left: Mapping[int, _SightingCounts]) -> None:
     """Keep what is left for the next call, in place of what this one has added."""
     for pk in before:
         _carried.pop(pk, None)
-    for pk, tally in left.items():
-        _carried.setdefault(pk, _Tally()).add(tally)
+    for pk, counts in left.items():
+        _carried.setdefault(pk, _SightingCounts()).add(counts)
 
 
-def _tallies(seen: Sequence[Seen], kept: Mapping[int, Sequence[int]]) -> dict[int, _Tally]:
+def _counts_by_row(seen: Sequence[Seen], kept: Mapping[int, Sequence[int]]) -> dict[int, _SightingCounts]:
     rows = find_or_add(seen) if seen else {}
-    tallies: dict[int, _Tally] = {}
+    counts_by_row: dict[int, _SightingCounts] = {}
     now = timezone.now().isoformat(timespec="seconds")
     for entry in seen:
-        tally = tallies.setdefault(rows[entry.key].pk, _Tally())
-        tally.times += 1
+        counts = counts_by_row.setdefault(rows[entry.key].pk, _SightingCounts())
+        counts.times += 1
         if entry.library:
-            tally.libraries[entry.library] += 1
+            counts.libraries[entry.library] += 1
         if entry.kind == Kind.EVENT:
-            tally.day = tally.day or DayTally()
-            tally.day.events += 1
-            tally.day.properties.update(property_digests(entry.properties))
+            counts.day = counts.day or DayCounts()
+            counts.day.events += 1
+            counts.day.properties.update(property_digests(entry.properties))
         # a sample without a visitor could not be erased with its person
-        if entry.kind != Kind.EVENT and entry.visitor_id is not None and len(tally.samples) < MAX_SAMPLES:
-            tally.samples.append([entry.visitor_id, now, _sample(entry.sample)])
-    for tally in tallies.values():
-        tally.libraries = _quoted(tally.libraries)
+        if entry.kind != Kind.EVENT and entry.visitor_id is not None and len(counts.samples) < MAX_SAMPLES:
+            counts.samples.append([entry.visitor_id, now, _sample(entry.sample)])
+    for counts in counts_by_row.values():
+        counts.libraries = _quoted(counts.libraries)
     for pk, sizes in kept.items():
-        tally = tallies.setdefault(pk, _Tally())
-        tally.kept += len(sizes)
-        tally.kept_bytes += sum(sizes)
-    return tallies
+        counts = counts_by_row.setdefault(pk, _SightingCounts())
+        counts.kept += len(sizes)
+        counts.kept_bytes += sum(sizes)
+    return counts_by_row
 
 
 def _quoted(libraries: Counter[str]) -> Counter[str]:

@@ -17,7 +17,7 @@ Key = tuple[int, int, str]  # type, source, library
 
 
 @dataclass(slots=True)
-class Tally:
+class EventCounts:
     """Numbers of events: all, those with properties that no field takes, and those rejected for their values."""
 
     events: int = 0
@@ -25,12 +25,12 @@ class Tally:
     wrong: int = 0
 
 
-def add_counts(tallies: Mapping[Key, Tally]) -> None:
+def add_counts(counts_by_key: Mapping[Key, EventCounts]) -> None:
     """Add counts to today's (UTC), late in the caller's transaction: the rows stay locked until it ends, in one order
     in all transactions."""
-    if tallies:
+    if counts_by_key:
         today = timezone.now().astimezone(UTC).date()
-        _add(_within_limit(tallies, today), today)
+        _add(_within_limit(counts_by_key, today), today)
 
 
 def forget_old_days() -> int:
@@ -39,31 +39,33 @@ def forget_old_days() -> int:
     return QualityDay.objects.filter(day__lt=last).delete()[0]
 
 
-def _within_limit(tallies: Mapping[Key, Tally], today: date) -> dict[Key, Tally]:
+def _within_limit(counts_by_key: Mapping[Key, EventCounts], today: date) -> dict[Key, EventCounts]:
     """The same with names of libraries as they are stored, and without those that are beyond the limit today."""
-    known: dict[tuple[int, int], set[str]] = {key[:2]: set() for key in tallies}
+    known: dict[tuple[int, int], set[str]] = {key[:2]: set() for key in counts_by_key}
     rows = QualityDay.objects.filter(
-        day=today, activity_type_id__in={key[0] for key in tallies}, source_id__in={key[1] for key in tallies}
+        day=today,
+        activity_type_id__in={key[0] for key in counts_by_key},
+        source_id__in={key[1] for key in counts_by_key},
     )
     for type_id, source_id, library in rows.values_list("activity_type_id", "source_id", "library"):
         known.get((type_id, source_id), set()).add(library)
-    result: dict[Key, Tally] = {}
-    for (type_id, source_id, library), tally in tallies.items():
+    result: dict[Key, EventCounts] = {}
+    for (type_id, source_id, library), counts in counts_by_key.items():
         name, libraries = quoted_value(library, MAX_LIBRARY) if library else "", known[type_id, source_id]
         if name not in libraries and len(libraries) >= MAX_LIBRARIES:
             name = OTHER_LIBRARIES
         libraries.add(name)
-        total = result.setdefault((type_id, source_id, name), Tally())
-        total.events += tally.events
-        total.unknown += tally.unknown
-        total.wrong += tally.wrong
+        total = result.setdefault((type_id, source_id, name), EventCounts())
+        total.events += counts.events
+        total.unknown += counts.unknown
+        total.wrong += counts.wrong
     return result
 
 
-def _add(tallies: Mapping[Key, Tally], today: date) -> None:
-    keys = sorted(tallies)
+def _add(counts_by_key: Mapping[Key, EventCounts], today: date) -> None:
+    keys = sorted(counts_by_key)
     columns = [[key[place] for key in keys] for place in range(3)]
-    columns += [[getattr(tallies[key], name) for key in keys] for name in Tally.__slots__]
+    columns += [[getattr(counts_by_key[key], name) for key in keys] for name in EventCounts.__slots__]
     with prepared.prepared_cursor() as cursor:
         cursor.execute(
             """insert into quality_day as q (day, activity_type_id, source_id, library, events, unknown, wrong)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from activities.quality.counting import Key, Tally, add_counts
+from activities.quality.counting import EventCounts, Key, add_counts
 from activities.tracking.reading import ReceivedEvent
 from activities.tracking.submissions import Submission
 from activities.visitors.hits import HitStatus
@@ -12,18 +12,18 @@ _OF_VALUES = frozenset({"attributes", "primary_value"})  # where the path of a p
 
 def note_quality(submissions: Iterable[Submission]) -> None:
     """Count the events of requests that are being committed; what was sent before is not counted again."""
-    tallies: dict[Key, Tally] = {}
+    counts_by_key: dict[Key, EventCounts] = {}
     for submission in submissions:
         outcomes = iter(submission.outcomes)
         for item in submission.items:
             statuses = [outcome.status for _hit in item.hits if (outcome := next(outcomes, None)) is not None]
             if item.type_id is None or not _counts(item, statuses, submission):
                 continue
-            tally = tallies.setdefault((item.type_id, submission.source_id, item.library), Tally())
-            tally.events += 1
-            tally.unknown += bool(item.seen)
-            tally.wrong += _is_wrong(item)
-    add_counts(tallies)
+            counts = counts_by_key.setdefault((item.type_id, submission.source_id, item.library), EventCounts())
+            counts.events += 1
+            counts.unknown += bool(item.seen)
+            counts.wrong += _is_wrong(item)
+    add_counts(counts_by_key)
 
 
 def _counts(item: ReceivedEvent, statuses: list[HitStatus], submission: Submission) -> bool:
