@@ -159,8 +159,9 @@ class ImportCommand(BaseCommand, ABC):
         for failure in job.failures.order_by("row")[:SHOWN_FAILURES]:
             self.stderr.write(f"row {failure.row}, {import_report.problem_sentences(failure)}")
         if job.problem:
+            fault = str(job.fault).rstrip(".")
             raise CommandError(
-                f"{str(job.fault).rstrip('.')}. The rows before are recorded; go on with --resume {job.pk} when the file is whole."
+                f"{fault}. The rows before are recorded; go on with --resume {job.pk} when the file is whole."
             )
         if job.rows_left_out:
             self.stderr.write(f"Rows left out that are not of the list: {job.rows_left_out:,}.")

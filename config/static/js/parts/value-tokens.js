@@ -144,7 +144,11 @@ export function pickValues(root, words) {
       tell("input");
     });
     entry.addEventListener("change", (event) => event.stopPropagation());
-    entry.addEventListener("click", () => ask(0));
+    // of the box as well: a list that closes may have moved the entry away from under the pointer meanwhile
+    box.addEventListener("click", (event) => {
+      if (event.target === box) entry.focus();
+      if (event.target === box || event.target === entry) ask(0);
+    });
     entry.addEventListener("blur", () => (entry.value.trim() ? take(entry.value) : close()));
     entry.addEventListener("paste", (event) => {
       const pasted = event.clipboardData.getData("text");
@@ -169,7 +173,6 @@ export function pickValues(root, words) {
         tell("change");
       }
     });
-    box.addEventListener("click", (event) => event.target === box && entry.focus());
     mode.addEventListener("click", () => showLines(area.hidden));
     area.addEventListener("change", () => {
       if (!area.hidden) values = [...new Set(lined(area.value))];
