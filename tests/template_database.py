@@ -1,7 +1,7 @@
 """A database for the tests, copied from one that was migrated before: a second instead of a migration a run.
 
-The template's name holds a digest of all migrations and requirements, so a change of either makes a new one. One worker
-makes it, and the others wait for it: two that migrate at the same time take twice as long.
+The template's name holds a digest of all migrations, standard types and requirements, so a change of any makes a new
+one. One worker makes it, and the others wait for it: two that migrate at the same time take twice as long.
 
     python -m tests.template_database
 
@@ -108,6 +108,9 @@ def _template() -> str:
     for file in sorted([*settings.BASE_DIR.glob("*/migrations/*.py"), *settings.BASE_DIR.glob("*/*/migrations/*.py")]):
         digest.update(file.read_bytes())
     digest.update((settings.BASE_DIR / "requirements" / "base.txt").read_bytes())
+    digest.update(
+        (settings.BASE_DIR / "activities/types/standard_shapes.py").read_bytes()
+    )  # installed after migrations
     digest.update(Path(__file__).read_bytes())
     return PREFIX + digest.hexdigest()
 

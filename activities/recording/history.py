@@ -9,7 +9,7 @@ from activities.rights import RECORD_STANDARD_ACTIVITY
 from activities.types.marketo_history import ATTRIBUTE_NAMES, HISTORY_TYPES, WHOLE_VALUES
 from activities.types.standard_shapes import TYPES
 from activities.types.standard_values import clip_values
-from people.datatypes.parsing import MAX_STRING
+from people.datatypes.parsing import MAX_STRING, is_blank
 from people.files.imports.plan import ImportPlan
 
 RIGHT = RECORD_STANDARD_ACTIVITY
@@ -40,7 +40,11 @@ def fit_row(row: NewActivity) -> None:
     if type(type_id) is not int or type_id not in HISTORY_TYPES:
         return
     names = _api_names(type_id)
-    attributes = [(names.get(name, name), value) for name, value in row.attributes]
+    known = names.keys() | names.values()
+    # what Marketo says nothing in is left out where the product has no field for it
+    attributes = [
+        (names.get(name, name), value) for name, value in row.attributes if name in known or not is_blank(value)
+    ]
     given = {name for name, _value in attributes}
     for short, whole in WHOLE_VALUES.items():
         value = next((value for name, value in attributes if name == short), None)

@@ -75,6 +75,12 @@ _LINK_ID = _integer("link_id", _("Link ID"))
 _MAILING_ID = _integer("mailing_id", _("Mailing ID"))
 _MAIL_IDS = (_MAILING_ID, _integer("campaign_run_id", _("Campaign Run ID")))
 _CHOICE_NUMBER = _integer("choice_number", _("Choice Number"))
+# of a campaign's step that sent the email
+_STEP = (
+    _integer("step_id", _("Step ID")),
+    _integer("test_variant", _("Test Variant")),
+    _boolean("has_predictive", _("Has Predictive")),
+)
 # where the old fields have no room for them
 _WHOLE_ADDRESS = (_link("url", _("URL")), _text("query", _("Query")))
 _DEVICE = (_string("device", _("Device")), _string("platform", _("Platform")), _string("browser", _("Browser")))
@@ -141,35 +147,43 @@ TYPES: dict[int, StandardType] = {
         ),
     ),
     6: StandardType(
-        "sendEmail", _("Send Email"), _("Was Sent Email"), _("Is Sent Email"), (_MAIL, (*_MAIL_IDS, _CHOICE_NUMBER))
+        "sendEmail",
+        _("Send Email"),
+        _("Was Sent Email"),
+        _("Is Sent Email"),
+        (_MAIL, (*_MAIL_IDS, _CHOICE_NUMBER), _STEP),
     ),
     7: StandardType(
         "emailDelivered",
         _("Email Delivered"),
         _("Was Delivered Email"),
         _("Email Is Delivered"),
-        (_MAIL, (*_MAIL_IDS, _CHOICE_NUMBER)),
+        (_MAIL, (*_MAIL_IDS, _CHOICE_NUMBER), _STEP),
     ),
     8: StandardType(
         "emailBounced",
         _("Email Bounced"),
         _("Email Bounced"),
         _("Email Bounces"),
-        ((*_MAIL, _DETAILS), (*_MAIL_IDS, *_BOUNCE)),
+        ((*_MAIL, _DETAILS), (*_MAIL_IDS, *_BOUNCE), (_CHOICE_NUMBER, *_STEP)),
     ),
     9: StandardType(
         "unsubscribeEmail",
         _("Unsubscribe Email"),
         _("Unsubscribed from Email"),
         _("Unsubscribes from Email"),
-        (_MAIL, (*_MAIL_IDS, _FORM_FIELDS, _WEBFORM_ID, _WEBPAGE_ID, *_WEB, *_WHOLE_ADDRESS, *_DEVICE, *_BOT)),
+        (
+            _MAIL,
+            (*_MAIL_IDS, _FORM_FIELDS, _WEBFORM_ID, _WEBPAGE_ID, *_WEB, *_WHOLE_ADDRESS, *_DEVICE, *_BOT),
+            (_CHOICE_NUMBER, *_STEP),
+        ),
     ),
     10: StandardType(
         "openEmail",
         _("Open Email"),
         _("Opened Email"),
         _("Opens Email"),
-        (_MAIL, (*_MAIL_IDS, _IP_ADDRESS, _USER_AGENT, *_MAIL_DEVICE, *_BOT)),
+        (_MAIL, (*_MAIL_IDS, _IP_ADDRESS, _USER_AGENT, *_MAIL_DEVICE, *_BOT), (_CHOICE_NUMBER, *_STEP)),
     ),
     11: StandardType(
         "clickEmail",
@@ -188,6 +202,7 @@ TYPES: dict[int, StandardType] = {
                 *_ORIGIN,
                 *_BOT,
             ),
+            (_CHOICE_NUMBER, *_STEP),
         ),
     ),
     12: StandardType(
@@ -246,7 +261,7 @@ TYPES: dict[int, StandardType] = {
         _("Email Bounced Soft"),
         _("Email Bounced Soft"),
         _("Email Bounces Soft"),
-        ((*_MAIL, _DETAILS, *_MAIL_IDS, *_BOUNCE),),
+        ((*_MAIL, _DETAILS, *_MAIL_IDS, *_BOUNCE), (_CHOICE_NUMBER, *_STEP)),
     ),
     32: StandardType(
         "mergePeople",

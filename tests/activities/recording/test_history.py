@@ -156,3 +156,34 @@ def test_rows_as_marketo_documents_them_are_taken_and_cut_never_rejected():
     lengths = {name: len(value) for name, value in second.attributes.items()}
     assert lengths == {"user_agent": 255, "query_parameters": 255, "page_path": 301, "query": 400}
     assert click.primary_value == "Mail"
+
+
+MAIL = {"Campaign Run ID": "1", "Choice Number": "0", "Step ID": "5", "Test Variant": "0"}
+
+
+@pytest.mark.parametrize(
+    ("type_id", "attributes"),
+    [
+        (6, {**MAIL, "Has Predictive": "false"}),
+        (7, {**MAIL, "Has Predictive": "false"}),
+        (8, {**MAIL, "Category": "1", "Details": "x", "Email": "a@b.example", "Subcategory": "1004"}),
+        (9, {**MAIL, "Client IP Address": "1.2.3.4", "Form Fields": "x", "Webform ID": "1", "Webpage ID": "2"}),
+        (10, {**MAIL, "Device": "iPhone", "Is Mobile Device": "true", "Platform": "iOS", "Has Predictive": "false"}),
+        (
+            11,
+            {
+                **MAIL,
+                "Link": "https://x.example",
+                "Link ID": "3",
+                "Is Predictive Content": "false",
+                "Browser": "Chrome",
+            },
+        ),
+        (27, {**MAIL, "Category": "5", "Details": "x", "Email": "a@b.example", "Subcategory": "5000"}),
+        (1, {"Webpage ID": "1", "Search Engine": "Google", "Personalized URL": "", "Token": ""}),
+    ],
+)
+def test_the_attributes_that_marketos_types_carry_are_known(type_id, attributes):
+    ann = make_person().pk
+    job = imported(None, extract((ann, type_id, "Mail", attributes)), **HISTORY)
+    assert (job.added, job.refused) == (1, 0), list(job.failures.values_list("problems", flat=True))
