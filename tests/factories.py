@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from activities.models import ActivityType
@@ -10,6 +11,7 @@ from activities.recording import sql as recording_sql
 from activities.recording.recorder import record_activities
 from activities.recording.rows import NewActivity, RecordOutcome
 from activities.types.definition import ACTIVITY_TYPES, ActivityFieldSpec, TypeNames
+from config.access.models import User
 from people.core.source import Channel, Source
 from people.definitions import drafts, lifecycle
 from people.models import Person
@@ -56,6 +58,15 @@ def make_person(**values: object) -> Person:
     (outcome,) = upsert.upsert_people([values], MARKETO)
     assert outcome.person_id, outcome.problems
     return Person.objects.get(pk=outcome.person_id)
+
+
+def user_with(*rights: str) -> User:
+    """A user with these permissions ("app.codename") and no other."""
+    made = User.objects.create_user(f"user with {next(_numbers)}")
+    for right in rights:
+        app, codename = right.split(".")
+        made.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+    return made
 
 
 def new_activity(

@@ -1,7 +1,6 @@
 """A campaign does for nobody what they may not do by hand: each kind of step, at each verb that sets it going."""
 
 import pytest
-from django.contrib.auth.models import Permission
 
 from people.core.errors import NotAllowedError
 from smartlists.campaigns import lifecycle as campaign_lifecycle
@@ -11,7 +10,7 @@ from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignRun
 from smartlists.webhooks import editing as webhook_editing
-from tests.factories import approved_type, make_person
+from tests.factories import approved_type, make_person, user_with
 from tests.people.objects import world
 from tests.smartlists.campaign_factories import add_to_list_step, campaign_json, make_draft_campaign, make_static_list
 
@@ -39,18 +38,6 @@ def steps(settings):
     }
 
 
-@pytest.fixture
-def user_with(django_user_model):
-    def make(*rights):
-        made = django_user_model.objects.create_user(f"user {django_user_model.objects.count()}")
-        for right in (*OWN, *rights):
-            app, codename = right.split(".")
-            made.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
-        return made
-
-    return make
-
-
 def test_every_kind_of_step_has_its_rights(steps):
     assert {*effect_rights.RIGHTS} == {*campaign_definition.STEPS.classes}
     assert {*steps} == {*campaign_definition.STEPS.classes} - {"choose"}
@@ -58,7 +45,7 @@ def test_every_kind_of_step_has_its_rights(steps):
 
 @pytest.mark.parametrize("kind", sorted({*campaign_definition.STEPS.classes} - {"choose"}))
 @pytest.mark.parametrize("is_inside", [False, True])
-def test_a_step_is_set_going_by_who_may_do_it_by_hand_alone(kind, is_inside, steps, user_with):
+def test_a_step_is_set_going_by_who_may_do_it_by_hand_alone(kind, is_inside, steps):
     choice = {"when": {"smart_list": list_editing.create_smart_list("All", {"match": "all", "filters": []}, None).pk}}
     step = (
         {"do": "choose", "choices": [choice | {"steps": [steps[kind]]}], "otherwise": []} if is_inside else steps[kind]
@@ -66,11 +53,11 @@ def test_a_step_is_set_going_by_who_may_do_it_by_hand_alone(kind, is_inside, ste
     needed = effect_rights.RIGHTS[kind]
     listing, may = (
         list_editing.create_smart_list("Everybody", {"match": "all", "filters": []}, None),
-        user_with(*needed),
+        user_with(*OWN, *needed),
     )
     make_person()
     for missing in needed:
-        lacks = user_with(*(right for right in needed if right != missing))
+        lacks = user_with(*OWN, *(right for right in needed if right != missing))
         with pytest.raises(NotAllowedError) as refusal:
             campaign_lifecycle.activate_campaign(make_draft_campaign(step), lacks)
         assert refusal.value.problems[0].expected == missing
@@ -85,10 +72,8 @@ def test_a_step_is_set_going_by_who_may_do_it_by_hand_alone(kind, is_inside, ste
     assert campaign_runs.run_on_list(made, listing, may, cap=10).count == 1
 
 
-def test_what_an_active_campaign_does_is_changed_by_who_may_activate_it(django_user_model, steps):
-    editor = django_user_model.objects.create_user("editor")
-    for codename in ("change_smartcampaign", "change_staticlist"):
-        editor.user_permissions.add(Permission.objects.get(codename=codename))
+def test_what_an_active_campaign_does_is_changed_by_who_may_activate_it(steps):
+    editor = user_with("smartlists.change_smartcampaign", "people.change_staticlist")
     made = campaign_lifecycle.activate_campaign(make_draft_campaign(steps["add_to_list"]), None)
     with pytest.raises(NotAllowedError):
         campaign_lifecycle.change_campaign(made, editor, value=campaign_json(steps["add_to_list"], steps["wait"]))

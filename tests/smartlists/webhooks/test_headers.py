@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from cryptography.fernet import Fernet
-from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
@@ -15,7 +14,7 @@ from smartlists import tasks
 from smartlists.models import SmartCampaign, Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import headers as webhook_headers
-from tests.factories import make_person
+from tests.factories import make_person, user_with
 from tests.smartlists.campaign_factories import process_due_work, record_deposit
 from tests.smartlists.webhooks.test_webhooks import URL, delivered, hooked
 
@@ -126,20 +125,8 @@ def test_hidden_values_are_sent_to_no_other_host(new, url):
     assert "s3cret" not in str(webhook_headers.headers_of(Webhook.objects.get()))
 
 
-@pytest.fixture
-def user_with(django_user_model):
-    def make(*rights):
-        made = django_user_model.objects.create_user(f"user {django_user_model.objects.count()}")
-        for right in rights:
-            app, codename = right.split(".")
-            made.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
-        return made
-
-    return make
-
-
 @pytest.mark.parametrize("missing", webhook_editing.RIGHTS_OF_CAMPAIGNS)
-def test_what_an_active_campaign_sends_is_changed_with_the_rights_to_activate_it(new, user_with, missing):
+def test_what_an_active_campaign_sends_is_changed_with_the_rights_to_activate_it(new, missing):
     hook, _secret = hooked()
     rights = {webhook_editing.CHANGE, *webhook_editing.RIGHTS_OF_CAMPAIGNS}
     insider, owner = user_with(*rights - {missing}), user_with(*rights)
