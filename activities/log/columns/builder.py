@@ -20,7 +20,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 from pyroaring import BitMap
 
-from activities.log.columns import bitmaps, fields, files, manifest, segments, session, source
+from activities.log.columns import all_people, bitmaps, fields, files, manifest, segments, session, source
 from activities.log.columns.fields import StoredColumn
 from activities.log.columns.files import DamagedFileError, IndexFile
 from activities.log.columns.manifest import Manifest, TypeColumns
@@ -135,6 +135,7 @@ class _Build:
         types_before = self.base.types if self.base else {}
         for type_id in sorted({*source.big_types(FEWEST_ROWS), *types_before}):
             self._type(type_id, types_before.get(type_id), changed.get(type_id, ()), type_id in recorded)
+        self.people = all_people.people_file(self.base.people if self.base else None)
         if self.base and not self._is_worth_it(self.base):
             return BuildResult(0, (), self.base)
         return self._publish()
@@ -279,14 +280,14 @@ class _Build:
         months: Mapping[str, tuple[IndexFile, BitMap]],
         unfit: frozenset[int],
     ) -> TypeColumns:
-        all_people = bitmaps.union_of(people for _file, people in months.values())
-        ever = files.write_file(files.new_file_name("ever", "people"), bitmaps.dump_days({0: all_people}))
+        ever_people = bitmaps.union_of(people for _file, people in months.values())
+        ever = files.write_file(files.new_file_name("ever", "people"), bitmaps.dump_days({0: ever_people}))
         return TypeColumns(of, tuple(segment_files), tuple(file for file, _people in months.values()), ever, unfit)
 
     def _is_worth_it(self, base: Manifest) -> bool:
         """Return True if a new generation differs enough from `base` to be published."""
         age = timezone.now() - datetime.fromisoformat(base.built_at)
-        has_moved = (self.position.mark, self.position.change) != (base.mark, base.change)
+        has_moved = (self.position.mark, self.position.change, self.people) != (base.mark, base.change, base.people)
         return bool(self.touched) or self.left_out != base.left_out or age > DAILY or (has_moved and age > STEADY)
 
     def _publish(self) -> BuildResult:
@@ -304,6 +305,7 @@ class _Build:
             timezone.now().isoformat(),
             self.types,
             self.left_out,
+            self.people,
         )
         retired, over = self._retired(new_manifest)
         new_manifest = manifest.with_retired(new_manifest, retired)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from activities.log.columns import fields, files
+from activities.log.columns.all_people import PeopleFile
 from activities.log.columns.fields import StoredField
 from activities.log.columns.files import IndexFile
 
@@ -54,11 +55,13 @@ class Manifest:
     built_at: str
     types: Mapping[int, TypeColumns] = field(default_factory=dict)
     left_out: Mapping[int, str] = field(default_factory=dict)  # types that could not be built, and why
+    people: PeopleFile | None = None
     retired: Sequence[tuple[str, float]] = ()  # names of files no longer used, and since when (Unix time)
 
     @property
     def files(self) -> list[IndexFile]:
-        return [file for entry in self.types.values() for file in entry.files]
+        of_types = [file for entry in self.types.values() for file in entry.files]
+        return [*of_types, self.people.file] if self.people else of_types
 
 
 _read: dict[Path, tuple[tuple[int, int, int], Manifest]] = {}  # what this process read last, by its mark on disk
@@ -109,6 +112,7 @@ def dump_manifest(manifest: Manifest) -> dict[str, Any]:
         "built_at": manifest.built_at,
         "types": {str(type_id): _dump_type(entry) for type_id, entry in manifest.types.items()},
         "left_out": {str(type_id): why for type_id, why in manifest.left_out.items()},
+        "people": asdict(manifest.people) if manifest.people else None,
         "retired": [list(row) for row in manifest.retired],
     }
 
@@ -127,8 +131,13 @@ def load_manifest(stored: Mapping[str, Any]) -> Manifest | None:
         stored["built_at"],
         {int(type_id): _load_type(entry) for type_id, entry in stored["types"].items()},
         {int(type_id): why for type_id, why in stored["left_out"].items()},
+        _load_people(stored.get("people")),
         [(name, since) for name, since in stored["retired"]],
     )
+
+
+def _load_people(stored: Mapping[str, Any] | None) -> PeopleFile | None:
+    return PeopleFile(IndexFile(**stored["file"]), stored["mark"]) if stored else None
 
 
 def _dump_type(entry: TypeColumns) -> dict[str, Any]:

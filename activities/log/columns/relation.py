@@ -69,12 +69,22 @@ class IndexView:
     deltas: dict[int, TypeDelta] = field(default_factory=dict)
     is_valid: bool | None = None
 
-    def entry(self, type_id: int) -> TypeColumns:
-        """The files of a type. Raises `NotHeldError`."""
+    def _require_valid(self) -> None:
         if self.is_valid is None:
             self.is_valid = self._check()
         if not self.is_valid:
             raise NotHeldError("generation")
+
+    def people(self) -> tuple[BitMap, int]:
+        """The ids of all people up to an id, and that id. Raises `NotHeldError`, `DamagedFileError`."""
+        self._require_valid()
+        if self.pinned.people is None:
+            raise NotHeldError("people")
+        return self.pinned.people.ids(), self.pinned.people.mark
+
+    def entry(self, type_id: int) -> TypeColumns:
+        """The files of a type. Raises `NotHeldError`."""
+        self._require_valid()
         if type_id not in self.pinned.types:
             raise NotHeldError("type")
         return self.pinned.types[type_id]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
+from pyroaring import BitMap
 
 from activities.log.columns import bitmaps, files, session
 from activities.log.columns.files import DamagedFileError
@@ -12,13 +13,13 @@ from activities.log.columns.relation import IndexView, NotHeldError, pin_manifes
 
 @dataclass(frozen=True, slots=True)
 class IndexMismatch:
-    """A type whose files differ from the log, or cannot be compared with it now."""
+    """A type whose files differ from the log, or cannot be compared with it now; without a type, the file of people."""
 
-    type_id: int
+    type_id: int | None
     problem: str
 
     def __str__(self) -> str:
-        return f"type {self.type_id}: {self.problem}"
+        return f"{'people' if self.type_id is None else f'type {self.type_id}'}: {self.problem}"
 
 
 def verify_index() -> tuple[int, list[IndexMismatch]]:
@@ -37,7 +38,20 @@ def verify_index() -> tuple[int, list[IndexMismatch]]:
 
         view = IndexView(pinned, rows)
         mismatches = [finding for type_id in pinned.types for finding in _of_type(view, type_id)]
-    return len(pinned.types) - len({finding.type_id for finding in mismatches}), mismatches
+        people_mismatches = _of_people(view)
+    return len(pinned.types) - len({finding.type_id for finding in mismatches}), mismatches + people_mismatches
+
+
+def _of_people(view: IndexView) -> list[IndexMismatch]:
+    if view.pinned.people is None:
+        return []
+    try:
+        stored, mark = view.people()
+    except (NotHeldError, DamagedFileError) as error:
+        return [IndexMismatch(None, f"cannot be compared: {error}")]
+    ((ids,),) = view.rows("select array_agg(id) from person where id <= %s", (mark,))
+    difference = stored ^ BitMap(ids or ())
+    return [IndexMismatch(None, f"{len(difference)} differ from the table")] if difference else []
 
 
 def _of_type(view: IndexView, type_id: int) -> list[IndexMismatch]:

@@ -19,6 +19,7 @@ from people.core.kinds import Facet
 from smartlists.catalog import Catalogue
 from smartlists.evaluation.columns import periods, statements
 from smartlists.evaluation.columns.statements import ColumnQuery
+from smartlists.evaluation.postgres.conditions import Sql
 from smartlists.evaluation.postgres.engine import FEW, PostgresEngine
 from smartlists.evaluation.postgres.snapshot import Snapshot
 from smartlists.rules import model as rules
@@ -42,6 +43,7 @@ class ColumnEngine:
         self.columns = IndexView(pinned, self._rows)
         self.context = statements.ColumnContext(names, clock, self.columns)
         self.answered_by: dict[Filter, str] = {}
+        sql.read_people = self._all_people
 
     @property
     def live(self) -> BitMap:
@@ -79,6 +81,23 @@ class ColumnEngine:
             return self.live - people
         people = people - self.sql.not_live
         return people if self.sql.among is None else people & self.sql.among
+
+    def _all_people(self) -> BitMap:
+        """The ids of the file and those added since; of the table if they are not as many as were counted."""
+        try:
+            stored, mark = self.columns.people()
+        except NotHeldError:
+            return self.sql.people_of_table()
+        except DamagedFileError as error:
+            files.require_new_check(self.columns.pinned.files)
+            log.warning("the column index is damaged, and SQL answers: %s", error)
+            return self.sql.people_of_table()
+        people = stored | self.view.people(Sql("(select id as person from person where id > %s) found", (mark,)))
+        ((live_count,),) = self.view.rows("select coalesce(sum(people), 0)::bigint from person_count")
+        if len(people - self.sql.not_live) == live_count:
+            return people
+        log.warning("the column index has other people than the database: run python manage.py columns verify")
+        return self.sql.people_of_table()
 
     def activity(self, item: rules.Activity) -> tuple[BitMap, bool]:
         """The people with activities of the filter, and True if the filter means all others."""

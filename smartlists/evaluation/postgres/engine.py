@@ -1,5 +1,6 @@
 """Evaluates filters by SQL statements in one snapshot: works for all filters, on any database."""
 
+from collections.abc import Callable
 from functools import cached_property
 
 from pyroaring import BitMap
@@ -24,6 +25,7 @@ class PostgresEngine:
         self.view = view
         self.among = among
         self.answered_by: dict[Filter, str] = {}  # all of them
+        self.read_people: Callable[[], BitMap] = self.people_of_table  # the ids of all people, live or not
         is_small = among is not None and len(among) <= FEW
         self.context = statements.TranslationContext(
             names, clock, list(among) if among is not None and is_small else None
@@ -34,8 +36,12 @@ class PostgresEngine:
         if self.context.among is not None:
             statement = "(select id as person from person where id = any(%s::int[]) and state = 'live') found"
             return self.view.people(Sql(statement, (self.context.among,)))
-        people = self.view.people(ALL_PEOPLE) - self.not_live
+        people = self.read_people() - self.not_live
         return people if self.among is None else people & self.among
+
+    def people_of_table(self) -> BitMap:
+        """The ids of all people, live or not."""
+        return self.view.people(ALL_PEOPLE)
 
     def people(self, item: Filter) -> BitMap:
         statement = statements.filter_statement(item, self.context)

@@ -14,6 +14,7 @@ from activities.log import retention
 from activities.log.columns import builder, files, manifest, relation, session, source, verify
 from activities.models import Activity, ActivityChange, ColumnGeneration
 from people.core.errors import RejectedError
+from people.persons import deletion
 from people.persons import merge as person_merge
 from people.privacy import erasure
 from smartlists.catalog import Catalogue
@@ -196,7 +197,10 @@ def test_evaluations_agree_while_others_record_change_and_build(check):
     def change():
         chance = random.random()
         try:
-            if chance < 0.5:
+            if chance < 0.2:
+                deletion.delete_people([make_person().pk, random.choice(people)], None, MARKETO)
+                deletion.restore_people(people, None, MARKETO)
+            elif chance < 0.6:
                 done = person_merge.merge_people(*_two(random, people), None, MARKETO)
                 person_merge.undo_merge(done.pk, None, MARKETO)
             else:
