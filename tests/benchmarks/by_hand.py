@@ -29,12 +29,12 @@ def filter_lines(
     for what, (item, by_hand) in filters.items():
         parsed = parse_rules({"filters": [item]}, names)
         hands = [IDS.format(sql.format(**numbers)) for sql in by_hand]
-        best = min(filter(_works, hands), key=lambda sql: min(_seconds(_by_hand, sql) for _turn in range(2)))
+        best = min(filter(_works, hands), key=lambda sql: min(seconds_of(_by_hand, sql) for _turn in range(2)))
         assert _by_hand(best) == evaluator.evaluate_rules(parsed, names=names).members, what
         ours, theirs = [], []
-        for _turn in range(ROUNDS if _seconds(_by_hand, best) > QUICK else 4 * ROUNDS):
-            ours.append(_seconds(evaluator.evaluate_rules, parsed, names=names))
-            theirs.append(_seconds(_by_hand, best))
+        for _turn in range(ROUNDS if seconds_of(_by_hand, best) > QUICK else 4 * ROUNDS):
+            ours.append(seconds_of(evaluator.evaluate_rules, parsed, names=names))
+            theirs.append(seconds_of(_by_hand, best))
         yield at_most(f"{title}: {what}", min(ours) * 1000, min(theirs) * 1000, 1.3)
 
 
@@ -62,7 +62,7 @@ def _works(sql: str) -> bool:
     return True
 
 
-def _seconds(work: Any, *arguments: Any, **more: Any) -> float:
+def seconds_of(work: Any, *arguments: Any, **more: Any) -> float:
     started = time.perf_counter()
     work(*arguments, **more)
     return time.perf_counter() - started

@@ -9,8 +9,10 @@ from unittest.mock import patch
 from pyroaring import BitMap
 
 from smartlists.rules.parsing import parse_rules
-from tests.benchmarks import Bench, Line, measures, plain
+from tests.benchmarks import Bench, Line, column_segments, measures, plain
 from tests.benchmarks import smart_lists as sql_lines
+from tests.benchmarks.by_hand import seconds_of
+from tests.benchmarks.filling import ACTIVITIES, PEOPLE
 
 ROUNDS = 7
 RECENT = "occurred_at >= {now} - 90 * 86400000000 and occurred_at <= {now}"
@@ -49,13 +51,18 @@ BY_HAND: dict[str, tuple[str, bool]] = {
     ),
 }
 LIMITS = {"did": 20, "did, in past 90 days": 20, "did not, in past 90 days": 20, "did, amount over 500": 100}
+LIMITS_OF_LARGEST = dict.fromkeys(LIMITS, 200) | {"did, amount over 500": 1_000}
+LARGEST_LOG = 10  # times a million activities: at greater scales the files are built without a log
 
 
 @measures
 def column_index(bench: Bench) -> Iterator[Line]:
-    """Built once, whole; then again with a little more."""
+    """Built once, whole, from the log; at scales over 10 from rows that only the files have."""
     from activities.log.columns import builder, state
 
+    if bench.scale > LARGEST_LOG:
+        yield from _largest(bench.scale)
+        return
     numbers = sql_lines._ready(bench.scale)
     with patch.object(builder, "FEWEST_ROWS", 1_000):
         _count_types()
@@ -64,8 +71,23 @@ def column_index(bench: Bench) -> Iterator[Line]:
         yield plain("column index: build", built.rows / (time.perf_counter() - started), "rows/s")
     there = state.index_state()
     yield plain("column index: size on disk", there.bytes / there.rows, "bytes/row", f"{there.rows:,} rows")
-    yield from _filters(numbers)
+    yield from _filters(numbers, LIMITS, 300)
     yield from _reports(numbers)
+
+
+def _largest(scale: float) -> Iterator[Line]:
+    """Filters from the index and by hand; in SQL they are measured at smaller scales only."""
+    from activities.log.columns import state
+
+    people, activities = int(PEOPLE * scale), int(ACTIVITIES * scale)
+    numbers = sql_lines._ready(0.1)
+    rows_by_type = {numbers["check"]: activities // 4, numbers["car"]: activities // 10}
+    rows, seconds = column_segments.build_segments(people, rows_by_type, int(time.time() * 1_000_000))
+    yield plain("column index: files from rows", rows / seconds, "rows/s", f"{people:,} people")
+    there = state.index_state()
+    yield plain("column index: size on disk", there.bytes / there.rows, "bytes/row", f"{there.rows:,} rows")
+    with column_segments.people_counted(people):
+        yield from _filters(numbers, LIMITS_OF_LARGEST, 3_000, with_sql=False)
 
 
 def _count_types() -> None:
@@ -74,14 +96,17 @@ def _count_types() -> None:
     rollup.catch_up_rollup()
 
 
-def _filters(numbers: dict[str, int]) -> Iterator[Line]:
+def _filters(
+    numbers: dict[str, int], limits: dict[str, int], other_limit: int, with_sql: bool = True
+) -> Iterator[Line]:
+    from django.test import override_settings
+
     from smartlists.evaluation import evaluator
     from smartlists.rules.periods import Clock
 
-    names, live = (
-        sql_lines._names(),
-        BitMap(evaluator.evaluate_rules(parse_rules({"filters": []}, sql_lines._names())).members),
-    )
+    names = sql_lines._names()
+    with override_settings(COLUMN_INDEX=True):
+        live = evaluator.evaluate_rules(parse_rules({"filters": []}, names)).members
     now = Clock.current().now
     for what, (sql, is_complement) in BY_HAND.items():
         parsed = parse_rules({"filters": [sql_lines.FILTERS[what][0]]}, names)
@@ -92,21 +117,24 @@ def _filters(numbers: dict[str, int]) -> Iterator[Line]:
             return live - found if is_complement else found & live
 
         def evaluate(is_wanted: bool, parsed: Any = parsed) -> Any:
-            from django.test import override_settings
-
             with override_settings(COLUMN_INDEX=is_wanted):
                 return evaluator.evaluate_rules(parsed, now=now, names=names)
 
-        ours, theirs = evaluate(True), evaluate(False)
+        ours = evaluate(True)
         assert [part.engine for part in ours.per_filter] == ["columns"], what
-        assert ours.members == theirs.members == by_hand(), what
-        taken: list[list[float]] = [[], [], []]
+        assert ours.members == by_hand(), what
+        ways = {"columns": lambda: evaluate(True), "by hand": by_hand}
+        if with_sql:
+            assert ours.members == evaluate(False).members, what
+            ways["SQL"] = lambda: evaluate(False)
+        taken: dict[str, list[float]] = {way: [] for way in ways}
         for _turn in range(ROUNDS):
-            for place, work in enumerate((lambda: evaluate(True), lambda: evaluate(False), by_hand)):
-                taken[place].append(sql_lines._seconds(work) * 1000)
-        columns, in_sql, hand = map(min, taken)
-        limit = LIMITS.get(what, 300)
-        note = f"SQL {in_sql:.1f} ms, {in_sql / columns:.1f} ×"
+            for way, work in ways.items():
+                taken[way].append(seconds_of(work) * 1000)
+        columns, hand = min(taken["columns"]), min(taken["by hand"])
+        limit = limits.get(what, other_limit)
+        in_sql = min(taken["SQL"]) if with_sql else 0
+        note = f"SQL {in_sql:.1f} ms, {in_sql / columns:.1f} ×" if with_sql else f"{ours.count:,} people"
         held = columns <= limit and columns <= 2 * hand
         yield Line(f"columns: {what}", columns, "ms", hand, columns / hand, f"≤ {limit} ms, ≤ 2", held, note)
 
@@ -125,7 +153,7 @@ def _reports(numbers: dict[str, int]) -> Iterator[Line]:
         taken: list[list[float]] = [[], []]
         for _turn in range(ROUNDS):
             for place, is_wanted in enumerate((True, False)):
-                taken[place].append(sql_lines._seconds(lambda is_wanted=is_wanted: answer(is_wanted)) * 1000)
+                taken[place].append(seconds_of(lambda is_wanted=is_wanted: answer(is_wanted)) * 1000)
         columns, in_sql = map(min, taken)
         yield Line(f"columns, report: {what}", columns, "ms", in_sql, columns / in_sql, "≤ 1,000 ms", columns <= 1_000)
 

@@ -1,0 +1,81 @@
+"""A column index of any size without the log behind it: rows made by DuckDB, files and bitmaps by the builder's functions."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection
+from pyroaring import BitMap
+
+from activities.log.columns import all_people, bitmaps, builder, fields, files, segments
+from activities.log.columns.fields import StoredField
+
+CHUNK = 5_000_000  # rows made at once
+# as filling.py makes them for the log: a few people do much, most do little
+ROWS = """select {first_id} + i as id, 1 + floor(random() * random() * {people})::INTEGER as person,
+    {now} - floor(random() * 720 * 86400000000)::BIGINT as occurred_at, {now} as recorded_at, 0::SMALLINT as flags
+    {values} from range({count}) rows(i)"""
+VALUES = {  # by data type: as it is compared
+    "string": "'{name} ' || i % 50",
+    "currency": "(i * 7919 % 100000) * 100",
+    "integer": "i % 10",
+}
+
+
+def build_segments(people: int, rows_by_type: dict[int, int], now: int) -> tuple[int, float]:
+    """Publish a generation with as many people and rows of each type; return rows and seconds.
+
+    `now`: the last moment of the rows, in microseconds of UTC. The database is left without these rows and people.
+    """
+    started = time.perf_counter()
+    with files.index_lock() as is_mine:
+        assert is_mine
+        files.prepare_index_folder()
+        build = builder._Build(None, True)
+        for type_id, rows in rows_by_type.items():
+            of = tuple(fields.stored_fields_of_type(type_id))
+            late = [
+                _late_segment(build, of, people, min(CHUNK, rows - start), start, now)
+                for start in range(0, rows, CHUNK)
+            ]
+            merged = segments.merge_segments(build.session, late)
+            for file in late:
+                (files.index_folder() / file.name).unlink()
+            months = build._months({}, segments.people_by_day(build.session, merged), BitMap())
+            build.types[type_id] = build._entry(of, merged, months, frozenset())
+        build.top = people
+        content = bitmaps.dump_days({0: BitMap(range(1, people + 1))})
+        build.people = all_people.PeopleFile(files.write_file(files.new_file_name("all", "people"), content), people)
+        build._publish()
+    return sum(rows_by_type.values()), time.perf_counter() - started
+
+
+def _late_segment(
+    build: Any, of: tuple[StoredField, ...], people: int, count: int, first_id: int, now: int
+) -> files.IndexFile:
+    columns = []
+    for field in of:
+        value = VALUES.get(field.data_type, "null").format(name=field.api_name.lower())
+        columns.append(f", ({value})::{field.storage.held} as {field.column}")
+    for field in of:
+        if field.data_type == "string":
+            columns.append(f", '{field.api_name.title()} ' || i % 50 as r{field.id}")
+    sql = ROWS.format(first_id=first_id, people=people, now=now, count=count, values="".join(columns))
+    segment = segments._write(build.session, sql)
+    assert segment
+    return segment
+
+
+@contextmanager
+def people_counted(people: int) -> Iterator[None]:
+    """Have the database count as many people as the index has ids for, although it has no rows for most of them."""
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from person where state = 'live' and id <= %s", [people])
+        (existing,) = cursor.fetchone()
+        cursor.execute("insert into person_count (people) values (%s) returning id", [people - existing])
+        (row,) = cursor.fetchone()
+        try:
+            yield
+        finally:
+            cursor.execute("delete from person_count where id = %s", [row])
