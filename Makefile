@@ -48,7 +48,7 @@ lint: install-test node_modules/.installed  ## check style, formatting, layers a
 	@djade --target-version 5.2 --check $(TEMPLATES)
 	@$(BIOME) check .
 	@lint-imports
-	@mypy people activities smartlists config
+	@mypy people activities smartlists config tests/benchmarks
 
 # Browser tests need a Chromium: installed where we may, else those tests are skipped and say so. Debian's headless shell
 # takes a third of the processor time; where there is none, a whole Chromium does as well.

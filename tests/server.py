@@ -59,7 +59,7 @@ def running_collector(port: int = 0, **environment: str) -> Iterator[Server]:
 
 
 @contextmanager
-def _running(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[Server]:
+def _running(command: list[str], port: int, environment: dict[str, str]) -> Iterator[Server]:
     """A program of Python that serves on `port`, from its first answer on; ended afterwards."""
     process = subprocess.Popen(
         [sys.executable, *command],

@@ -5,6 +5,7 @@ whether it is held. Nothing here is a test: a slow machine fails nothing.
 
     make bench                          everything, some ten minutes
     SCALE=10 make bench                 ten times the rows
+    SCALE=100 ONLY=columns make bench   the column index of 100 million activities, in files alone
     make bench ONLY=recording           modules by the beginning of their name
     make bench JSON=bench1.json         the figures as JSON, too
     python -m tests.benchmarks --markdown bench1.json bench10.json --into docs/performance.md

@@ -1,14 +1,14 @@
 """A column index of any size without the log behind it: rows made by DuckDB, files and bitmaps by the builder's functions."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from pyroaring import BitMap
 
-from activities.log.columns import all_people, bitmaps, builder, fields, files, segments
+from activities.log.columns import all_people, bitmaps, builder, fields, files, manifest, segments, session
 from activities.log.columns.fields import StoredField
 
 CHUNK = 5_000_000  # rows made at once
@@ -28,11 +28,12 @@ def build_segments(people: int, rows_by_type: dict[int, int], now: int) -> tuple
 
     `now`: the last moment of the rows, in microseconds of UTC. The database is left without these rows and people.
     """
+    mark = max(rows_by_type.values())
     started = time.perf_counter()
     with files.index_lock() as is_mine:
         assert is_mine
         files.prepare_index_folder()
-        build = builder._Build(None, True)
+        build = builder._Build(mark, True)
         for type_id, rows in rows_by_type.items():
             of = tuple(fields.stored_fields_of_type(type_id))
             late = [
@@ -65,6 +66,31 @@ def _late_segment(
     segment = segments._write(build.session, sql)
     assert segment
     return segment
+
+
+def log_days(type_id: int, moments: Sequence[int]) -> None:
+    """Write the rows of the type on the days (UTC) of these moments into the log, too, where parts of days are read."""
+    pinned = manifest.current_manifest()
+    assert pinned
+    paths = session.path_list([files.intact_path(file) for file in pinned.types[type_id].segments])
+    days = ", ".join(str(moment // bitmaps.DAY) for moment in moments)
+    rows = session.duck_session().rows(
+        f"select id, person, occurred_at from read_parquet({paths}) where occurred_at // {bitmaps.DAY} in ({days})"
+    )
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """insert into person (id, created_at, updated_at)
+            select distinct id, now(), now() from unnest(%s::int[]) rows (id) on conflict (id) do nothing""",
+            [[person for _id, person, _moment in rows]],
+        )
+        cursor.execute(
+            """insert into activity (id, person_id, activity_type_id, version, occurred_at, attributes, door) overriding system value
+            select id, person, %s, 1, to_timestamp(moment / 1000000.0), '{}', 3
+            from unnest(%s::bigint[], %s::int[], %s::bigint[]) rows (id, person, moment)""",
+            [type_id, *map(list, zip(*rows, strict=True))],
+        )
+    with connection.cursor() as cursor:
+        cursor.execute("vacuum analyze activity")
 
 
 @contextmanager

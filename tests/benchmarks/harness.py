@@ -35,7 +35,13 @@ def at_least(what: str, figure: float, baseline: float, target: float | None, un
     """A rate, and the smallest part of its baseline that is good enough."""
     ratio = figure / baseline
     return Line(
-        what, figure, unit, baseline, ratio, "" if target is None else f"≥ {target:g}", target and ratio >= target
+        what,
+        figure,
+        unit,
+        baseline,
+        ratio,
+        "" if target is None else f"≥ {target:g}",
+        None if target is None else ratio >= target,
     )
 
 
@@ -43,7 +49,13 @@ def at_most(what: str, figure: float, baseline: float, target: float | None, uni
     """A duration, and the largest multiple of its baseline that is good enough."""
     ratio = figure / baseline
     return Line(
-        what, figure, unit, baseline, ratio, "" if target is None else f"≤ {target:g}", target and ratio <= target
+        what,
+        figure,
+        unit,
+        baseline,
+        ratio,
+        "" if target is None else f"≤ {target:g}",
+        None if target is None else ratio <= target,
     )
 
 

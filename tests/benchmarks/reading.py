@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
 
 from django.db import connection
 
@@ -43,17 +45,15 @@ def reading_the_log(bench: Bench) -> Iterator[Line]:
         first = _first(types[0], since)
         yield at_most(
             f"token and first page from a date on, {share:.1%} along",
-            bench.milliseconds(
-                lambda since=since: log_reader.read_activities(log_reader.start_position(since), types[:1])
-            ),
-            bench.milliseconds(lambda first=first: _bare(types[0], first)),
+            bench.milliseconds(partial(_first_page, since, types[:1])),
+            bench.milliseconds(partial(_bare, types[0], first)),
             None,
         )
         start = log_reader.start_position(since)
         yield at_most(
             f"the first page alone, {share:.1%} along",
-            bench.milliseconds(lambda start=start: log_reader.read_activities(start, types[:1])),
-            bench.milliseconds(lambda first=first: _bare(types[0], first)),
+            bench.milliseconds(partial(log_reader.read_activities, start, types[:1])),
+            bench.milliseconds(partial(_bare, types[0], first)),
             None,
         )
     yield at_most(
@@ -63,6 +63,10 @@ def reading_the_log(bench: Bench) -> Iterator[Line]:
         1.5,
     )
     assert ActivityType.objects.filter(pk__in=types).count() == TYPES
+
+
+def _first_page(since: datetime, types: Sequence[int]) -> Any:
+    return log_reader.read_activities(log_reader.start_position(since), types)
 
 
 def _bare(type_id: int, after: int) -> None:

@@ -32,8 +32,9 @@ def segment_batches(bench: Bench) -> Iterator[Line]:
         for turn in range(ROUNDS + 1)
     ]
     blocks = [_block(range(start, start + A_COMMIT), copied.pk, people) for start in range(0, number, A_COMMIT)]
-    environment = {"DJANGO_SETTINGS_MODULE": "config.settings", "TEST_DATABASE_NAME": ""}
-    with running_collector(**environment, TRACKING_NEW_VISITORS_A_DAY="100000000") as server:
+    with running_collector(
+        DJANGO_SETTINGS_MODULE="config.settings", TEST_DATABASE_NAME="", TRACKING_NEW_VISITORS_A_DAY="100000000"
+    ) as server:
         headers = _headers(program.write_key)
         # processes are warm afterwards, and visitors there
         _in_parallel(calls[ROUNDS], lambda mine: _post_all(server.port, headers, mine))

@@ -178,7 +178,7 @@ def smart_list_members_as_csv(bench: Bench) -> Iterator[Line]:
     yield at_least("members as CSV (one COPY of the same)", ours, theirs, None)
     yield Line("members as CSV", ours, "rows/s", None, None, "≥ 100,000 rows/s", ours >= 100_000)
     tracemalloc.start()
-    list_export_kind.write_members(stored, _Nowhere(), fields)  # type: ignore[arg-type]
+    list_export_kind.write_members(stored, _Nowhere(), fields)
     peak = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
     yield within("memory of writing members", peak, 30, "MB")
