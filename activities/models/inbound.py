@@ -1,6 +1,5 @@
 """Inbound webhooks: the settings of each, its mappings, the calls that came, and the keys that show repeats."""
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
@@ -8,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from activities.models.replays import Replay, replay_life
+from people.core.models import Revised
 
 MAX_CALLS_A_MINUTE = 10_000
 DEFAULT_CALLS_A_MINUTE = 600
@@ -44,7 +44,7 @@ class InboundWebhook(models.Model):
         return str(self.source)
 
 
-class InboundMapping(models.Model):
+class InboundMapping(Revised):
     """What the calls of a webhook become: which of them, and where each value of the activity comes from.
 
     `definition`: as `inbound.mapping.parse_definition` reads it. `place`: the first mapping that takes a call maps it.
@@ -58,12 +58,6 @@ class InboundMapping(models.Model):
     )
     definition = models.JSONField(default=dict)
     is_on = models.BooleanField(_("on"), default=False)
-    revision = models.PositiveIntegerField(default=1, editable=False)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
-    )
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True, editable=False)
-    updated_at = models.DateTimeField(_("updated at"), auto_now=True, editable=False)
 
     class Meta:
         db_table = "inbound_mapping"

@@ -7,6 +7,8 @@ from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from people.core.models import Revised
+
 MAX_CODE = 50
 
 
@@ -24,7 +26,7 @@ class LinkCode(models.Model):
         return self.code
 
 
-class TrackedLink(models.Model):
+class TrackedLink(Revised):
     """A short address that leads to `destination` and keeps each click. `code` never changes: it is in print.
 
     `fallback`: where it leads once `expires_at` is past; empty: a page says that it is over. `activity`: what a click
@@ -68,12 +70,6 @@ class TrackedLink(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("owner")
     )
-    revision = models.PositiveIntegerField(default=1, editable=False)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
-    )
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True, editable=False)
-    updated_at = models.DateTimeField(_("updated at"), auto_now=True, editable=False)
 
     class Meta:
         db_table = "tracked_link"

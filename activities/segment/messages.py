@@ -9,7 +9,7 @@ from uuid import uuid4
 from activities.inbox.decisions import decision_of
 from activities.inbox.mapping import check_event
 from activities.inbox.names import clean_name, name_key
-from activities.inbox.sightings import Kind, Seen
+from activities.inbox.sightings import Kind, Seen, seen_values
 from activities.recording.rows import NewActivity
 from activities.segment.people import Traits, Who, read_id, read_message_id, read_traits, read_who
 from activities.segment.refused import SAID, readable_who, refused_event, refused_message, viewed_name
@@ -19,7 +19,7 @@ from activities.sources.recent import MAX_KIND, MAX_TITLE
 from activities.tracking.addresses import kept_ip_address, parse_address
 from activities.tracking.agents import Agent, parse_agent
 from activities.tracking.reading import Client, EventContext, Reader, ReceivedEvent, content_digest, storable_text
-from activities.tracking.undefined import MAX_UNKNOWN, keep_waiting, refuse_if_blocked, seen_event, seen_properties
+from activities.tracking.undefined import keep_waiting, refuse_if_blocked, seen_event, seen_properties
 from activities.tracking.wire import why_not_kept
 from activities.visitors.hits import Hit
 from activities.visitors.partitions import earlier_day, sent_day
@@ -284,10 +284,7 @@ def _group(reader: MessageReader, item: ReceivedEvent) -> list[Hit]:
 def _said_of_person(reader: MessageReader, item: ReceivedEvent, traits: Traits) -> list[Hit]:
     """The hit that identifies a person, and for a program's user with a browser one that says whose browser it is."""
     message, source = reader.message, reader.client.source
-    item.seen = [
-        Seen(source.pk, Kind.TRAIT, path, 0, message.library, value)
-        for path, value in list(traits.unknown.items())[:MAX_UNKNOWN]
-    ]
+    item.seen = seen_values(Seen(source.pk, Kind.TRAIT, "", library=message.library), traits.unknown)
     who = message.who.with_email(traits.email)
     identity = who.identity(traits.fields)
     if identity is None:

@@ -25,10 +25,9 @@ from people.core.permissions import require_permission
 from people.datatypes import naming
 from people.datatypes.parsing import BadValueError
 from people.datatypes.registry import BY_NAME
-from people.rights import VIEW_PERSON
 from smartlists.catalog import Catalogue
 from smartlists.models import SmartCampaign, Webhook, WebhookDelivery
-from smartlists.rights import ACTIVATE_SMARTCAMPAIGN, ADD_WEBHOOK, CHANGE_WEBHOOK, DELETE_WEBHOOK
+from smartlists.rights import ACTIVATE_SMARTCAMPAIGN, ADD_WEBHOOK, CHANGE_WEBHOOK, DELETE_WEBHOOK, SEND_BY_WEBHOOK
 from smartlists.webhooks import delivery as webhook_delivery
 from smartlists.webhooks import headers as webhook_headers
 from smartlists.webhooks import http as webhook_http
@@ -69,7 +68,7 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _ORIGIN = re.compile(r"https?://[^/?#{}\\]+", re.IGNORECASE)
 FIELDS = ("method", "url", "headers", "format", "body", "payload_version", "per_minute", "timeout_seconds")
 SENT_FIELDS = ("method", "url", "headers", "format", "body", "payload_version")  # what is sent, and to whom
-RIGHTS_OF_CAMPAIGNS = (ACTIVATE_SMARTCAMPAIGN, VIEW_PERSON)
+RIGHTS_OF_CAMPAIGNS = (ACTIVATE_SMARTCAMPAIGN, *SEND_BY_WEBHOOK)  # that call it, as `effect_rights` says
 CONTENT_TYPES: Mapping[str, str] = {
     Webhook.Format.CLOUDEVENTS: "application/cloudevents+json; charset=utf-8",
     Webhook.Format.JSON: "application/json; charset=utf-8",
@@ -246,7 +245,7 @@ def _unmask(webhook: Webhook, headers: Any) -> Any:
 
 
 def _require_rights_of_campaigns(webhook: Webhook, by: Any) -> None:
-    """Raise `NotAllowedError` where an active campaign calls the webhook and `by` may not activate it."""
+    """Raise `NotAllowedError` where an active campaign calls the webhook and `by` may not activate such a campaign."""
     if webhook.campaign_uses.filter(campaign__state=SmartCampaign.State.ACTIVE).exists():
         for right in RIGHTS_OF_CAMPAIGNS:
             require_permission(by, right)
