@@ -188,7 +188,7 @@ class ObjectsTarget(ImportTarget):
 
 
 def _mappable(field: RecordField) -> Mappable:
-    """The target of a field; the label of a link says what its values name."""
+    """The target of a field; the label of a link names its target and key."""
     label, aliases = field.name, [field.api_name]
     if field.link_to == PERSON:
         label = _("%(field)s (link to a person by %(by)s)") % {"field": field.name, "by": field.link_by}

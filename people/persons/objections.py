@@ -27,7 +27,7 @@ def is_refused_opt_in(person: Person, values: Mapping[str, Any], source: Source)
     """Return True if the new values subscribe a person again who has unsubscribed, and `source` may not do that.
 
     Allowed is what follows from a consent on record, and a change over the Marketo API, whose clients set the field and
-    know of no consent: there the change is recorded as a consent given to the client.
+    have no word for consent: there the change is recorded as a consent given to the client.
     """
     return _is_opt_in(person, values) and not source.is_consent and source.channel is not Channel.MARKETO
 

@@ -38,7 +38,7 @@ class PlanGuess:
     is_remembered: bool = False
     is_chosen: bool = False  # a user chose the plan for this file
     candidates: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
-    preset: ImportPreset | None = None  # whose file it is
+    preset: ImportPreset | None = None  # the preset of the product that wrote the file
 
 
 def guess_plan(
@@ -46,7 +46,7 @@ def guess_plan(
 ) -> PlanGuess:
     """The plan for `job` about `subject`; `zone` is used where moments have none. `lines` are the first rows.
 
-    `preset`: the one that a user asked for; without it, one that recognises the file fills in what is certain.
+    `preset`: the one that a user chose; without it, one that recognises the file fills in what is certain.
     """
     shape = FileShape.from_json(job.shape)
     last = import_jobs.remembered_plan(job)
@@ -70,7 +70,7 @@ def guess_plan(
 
 
 def _guess_rest(plan: ImportPlan, target: ImportTarget, shape: FileShape, lines: Sequence[FileLine]) -> PlanGuess:
-    """The plan with what the values of the first rows say: the only column that an item can be, and the notations."""
+    """The plan completed from the values of the first rows: the only column that an item can be, and the notations."""
     items = target.mappable(plan.subject)
     columns, given = dict(plan.columns), {*plan.columns, *plan.constants, *(["person"] if plan.person else [])}
     candidates = {

@@ -24,7 +24,7 @@ MOMENT = "occurred_at"
 class PresetColumn:
     """A column of the file, or a name above its table, and the names, in any language, of the items that it fills.
 
-    `item`: the `Mappable` that it fills if nothing has such a name and a user asked for the preset.
+    `item`: the `Mappable` that it fills if nothing has such a name and a user chose the preset.
     """
 
     column: str
@@ -95,7 +95,7 @@ def complete_plan(
 ) -> ImportPlan:
     """`plan` with what it leaves out filled in by the preset.
 
-    `items` are those of the plan's subject, `above` the rows above the table. Unless a user asked for the preset, the
+    `items` are those of the plan's subject, `above` the rows above the table. Unless a user chose the preset, the
     moment stays open where the subject has a field for one of the columns that can be it, and columns fill only items
     that are named like them.
     """
@@ -128,7 +128,7 @@ def complete_plan(
 def plan_with_preset(
     plan: ImportPlan, name: str | None, kind: str, shape: FileShape, above: Sequence[Sequence[Any]]
 ) -> ImportPlan:
-    """`plan` completed by the preset called `name`, if one was asked for. Raises `RejectedError`."""
+    """`plan` completed by the preset called `name`; unchanged without a name. Raises `RejectedError`."""
     if not name:
         return plan
     preset = preset_of_file(name, kind, shape)
@@ -176,7 +176,7 @@ def _key(name: str) -> str:
 
 
 def left_out_sentences(plan: ImportPlan) -> Iterable[str]:
-    """What is left out: rows with other values in some columns, and everything below the end of the table."""
+    """Sentences on the rows left out: those with other values in some columns, and all below the end of the table."""
     for column, values in plan.only_rows.items():
         shown = {"column": column, "values": ", ".join(values)}
         yield _("Only rows with “%(column)s” %(values)s are imported.") % shown

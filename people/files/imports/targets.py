@@ -80,7 +80,7 @@ class ImportTarget(ABC):
         return ()
 
     def asks_lookup(self, plan: ImportPlan) -> bool:
-        """True where a user has to say how existing people or records are found; their ids always need a decision."""
+        """True where a user has to choose how existing people or records are found; ids always need a decision."""
         return plan.lookup_field == "id" or plan.lookup_field not in plan.columns
 
     def person_columns(self, shape: FileShape, emails: Sequence[str]) -> list[str] | None:
@@ -116,7 +116,7 @@ class ImportTarget(ABC):
         return ()
 
     def preview_undo(self, job: Import) -> UndoneRecords:
-        """What `undo` would do now, for kinds whose rows are neither people nor activities; nothing is changed."""
+        """The result of `undo` if it ran now, for rows that are neither people nor activities; nothing is changed."""
         return UndoneRecords()
 
     def undo(self, job: Import, source: Source, track: Callable[[UndoneRecords], None]) -> None:
