@@ -18,5 +18,5 @@ CHANGE_WEBHOOK = "smartlists.change_webhook"
 DELETE_WEBHOOK = "smartlists.delete_webhook"
 VIEW_WEBHOOK = "smartlists.view_webhook"
 VIEW_WEBHOOKDELIVERY = "smartlists.view_webhookdelivery"
-# what a campaign may do that sends values of people and activities out of the product by a webhook
+# of the user of a campaign that sends values of people and activities out of the product by a webhook
 SEND_BY_WEBHOOK = (person_rights.VIEW_PERSON, activity_rights.VIEW_ACTIVITY, VIEW_WEBHOOK)

@@ -148,6 +148,6 @@ ANSWERS: Mapping[str, Callable[[ReportQuestion, ReportScope], list[list[Any]]]] 
     "timed_funnel": _timed_funnel,  # the same, and the median microseconds since the step before
     # rank of the value (null: all other values), value, a step each: people, percent of the first, microseconds
     "split_funnel": _split_funnel,
-    # as the version before asks for it:
+    # requested by the version before:
     "funnel": _funnel,  # type id, people, percent of the step before, percent of the first
 }

@@ -67,8 +67,8 @@ OWN_PREFIX = "webhook-"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _ORIGIN = re.compile(r"https?://[^/?#{}\\]+", re.IGNORECASE)
 FIELDS = ("method", "url", "headers", "format", "body", "payload_version", "per_minute", "timeout_seconds")
-SENT_FIELDS = ("method", "url", "headers", "format", "body", "payload_version")  # what is sent, and to whom
-RIGHTS_OF_CAMPAIGNS = (ACTIVATE_SMARTCAMPAIGN, *SEND_BY_WEBHOOK)  # that call it, as `effect_rights` says
+SENT_FIELDS = ("method", "url", "headers", "format", "body", "payload_version")  # the request and its target
+RIGHTS_OF_CAMPAIGNS = (ACTIVATE_SMARTCAMPAIGN, *SEND_BY_WEBHOOK)  # that call it, as in `effect_rights`
 CONTENT_TYPES: Mapping[str, str] = {
     Webhook.Format.CLOUDEVENTS: "application/cloudevents+json; charset=utf-8",
     Webhook.Format.JSON: "application/json; charset=utf-8",
@@ -127,7 +127,7 @@ def change_webhook(
 
 
 def needs_confirmation(webhook: Webhook, values: Mapping[str, Any]) -> bool:
-    """Whether these new values change where a webhook sends data, or which: a session must be confirmed for that."""
+    """True if these new values change the target or the data of a webhook: a session must be confirmed for that."""
     headers = values.get("headers")
     if headers is not None and _unmask(webhook, headers) != webhook_headers.headers_of(webhook):
         return True

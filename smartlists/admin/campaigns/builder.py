@@ -88,7 +88,7 @@ class CampaignBuilderState(BuilderState):
         }
 
     def activation_reasons(self) -> list[Problem]:
-        """What the typed campaign lacks to be activated; nothing while it is unfinished."""
+        """The problems that prevent the activation of the typed campaign; none while it is unfinished."""
         if self.lacking is None:
             self.lacking = campaign_diagnostics.definition_reasons(self.parsed, self.by) if self.parsed else []
         return self.lacking
