@@ -156,7 +156,7 @@ def _yes(is_so: bool) -> ReportCell:
 
 def _grid(chosen: dict[str, Any], cohorts: Sequence[CohortRow], interval: str, everybody: Sequence[Share]) -> Grid:
     headings = [intervals.INTERVALS[interval], _("People"), *(str(period) for period in range(len(everybody)))]
-    # the shades tell the later periods apart: of what people did again, all are in period 0
+    # the shades distinguish the later periods: of what people did again, all are in period 0
     shares = [share for row in cohorts for period in range(len(row.returned)) if (share := row.share(period))]
     most = max(
         (share for row in cohorts for period in range(1, row.complete) if (share := row.share(period))), default=0

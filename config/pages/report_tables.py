@@ -74,7 +74,7 @@ class Table:
     meters: Sequence[float] = ()  # per row, in percent
     words: Sequence[int] = (0,)  # the columns that are not numbers
     people: Sequence[int] = ()  # per row, the id of its person
-    note: str = ""  # what the rows leave out
+    note: str = ""  # on what the rows leave out
     grid: Grid | None = None
     timed: Sequence[int] = ()  # the columns of times, which pages show in words and files in seconds
 

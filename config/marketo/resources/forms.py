@@ -72,7 +72,7 @@ def _text(value: Any) -> Any:
 
 
 def _sender(call: Call, row: Mapping[str, Any]) -> Sender:
-    """The browser that the client says the form was filled in with. Raises 1012 for a bad cookie."""
+    """The sender in the client's `visitorData`, with the visitor of its cookie. Raises 1012 for a bad cookie."""
     said = row.get("visitorData")
     data = {name: value for name, value in said.items() if isinstance(value, str)} if isinstance(said, dict) else {}
     page = data.get("pageURL", "")
