@@ -91,7 +91,7 @@ class NDJSONParser(BaseParser):
 
 
 class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
-    """What people did. An activity is never changed after it was recorded."""
+    """Activities of people. An activity is never changed after it was recorded."""
 
     queryset = Activity.objects.all()
     serializer_class = ActivitySerializer
@@ -201,7 +201,7 @@ class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
     @extend_schema(parameters=[ConsentQuerySerializer], responses=PersonConsentsSerializer)
     @action(["GET"], detail=False)
     def consents(self, request: Any) -> Response:
-        """What a person has consented to, purpose by purpose, now or at a moment.
+        """The consents of a person, purpose by purpose, now or at a moment.
 
         Consents are recorded as the activities `consentGiven` and `consentWithdrawn`; the latest counts. What is
         recorded for the purpose “email” subscribes or unsubscribes the person.

@@ -270,7 +270,7 @@ class RecordInputSerializer(StrictSerializer):
 
 
 class FormSubmissionViewSet(ListMixin, RetrieveMixin):
-    """What people sent with a form."""
+    """The submissions of a form."""
 
     queryset = FormSubmission.objects.select_related("consent", "form")
     serializer_class = FormSubmissionSerializer

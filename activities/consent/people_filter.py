@@ -16,7 +16,7 @@ _PERSON = '"person"."id"'
 def with_consent(people: QuerySet[Person], purpose: str, state: str) -> QuerySet[Person]:
     """Those of `people` whose latest consent for `purpose` is in `state`, of `STATES`; purposes without case.
 
-    The index `activity_consent` serves it, from a page of people or from those who ever said so, whichever are fewer.
+    The index `activity_consent` serves it, from a page of people or from those ever in that state, whichever are fewer.
     """
     key = text_key(purpose)
     if state == "unknown":

@@ -18,7 +18,7 @@ from people.datatypes.canonical import text_key
 
 EMAIL = "email"
 GIVEN, WITHDRAWN = CONSENT_TYPES
-CONSENTS = frozenset(CONSENT_TYPES)  # what every channel may record
+CONSENTS = frozenset(CONSENT_TYPES)  # every channel may record them
 MOST_SHOWN = 200  # activities of one person
 SAID_AT = "least(occurred_at, recorded_at)"  # the moment of a consent, in SQL
 # the order in which the first row of a person and purpose is the one that counts: WITHDRAWN is the greater id

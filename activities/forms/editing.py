@@ -116,7 +116,7 @@ def change_form(
 
 
 def needs_confirmation(form: Form | None, values: Mapping[str, Any]) -> bool:
-    """Whether these new values of a form (None: a new one) let strangers do more, or lead them elsewhere.
+    """True if these new values of a form (None: a new one) let strangers do more, or lead them elsewhere.
 
     A session must be confirmed for that: other fields, another web site, page afterwards or consent, replaced values,
     and more new people.

@@ -56,7 +56,7 @@ audit.register_actions(
 def create_webhook(name: Any, recipe: Any, by: Any, *, secret: Any = None, **values: Any) -> IssuedKey:
     """Create a webhook with its secret address, which is shown by the caller and never again.
 
-    `recipe`: of `RECIPES`; its mappings are added, switched off. `secret`: what the product signs with; some tell it
+    `recipe`: of `RECIPES`; its mappings are added, switched off. `secret`: the product signs with it; some show it
     only once they have the address. `values`: `FIELDS`. Raises `RejectedError` with every problem, and
     `NotAllowedError` without the right.
     """
@@ -97,7 +97,7 @@ def change_webhook(
 
 
 def needs_confirmation(webhook: InboundWebhook, values: Mapping[str, Any]) -> bool:
-    """Whether these new values, or a new `secret`, change whose calls are taken: a session must be confirmed."""
+    """True if these new values, or a new `secret`, change whose calls are taken: a session must be confirmed."""
     names = ("signature", "signature_header")
     return bool(values.get("secret")) or any(
         name in values and values[name] != getattr(webhook, name) for name in names

@@ -29,7 +29,7 @@ FORM = "application/x-www-form-urlencoded"
 class ReceivedCall:
     """One call that was read and not kept yet. `digest`: of its id, else of its body; the sender's retries repeat it.
 
-    The other members are what the collector's writer asks of everything that it commits.
+    The other members are the collector's `Committable`.
     """
 
     source_id: int

@@ -1,4 +1,4 @@
-"""Signatures of calls: each kind checks that the sender knows the secret, and that a call is not an old one sent again.
+"""Signatures of calls: each kind checks that the sender has the secret, and that a call is not an old one sent again.
 
 Kinds are the members of `InboundWebhook.Signature`; a test walks them.
 """

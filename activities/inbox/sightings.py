@@ -24,7 +24,7 @@ from people.core.db import prepared
 from people.core.errors import quoted_value
 
 MAX_NAMES = {Sighting.Kind.EVENT: 1_000, Sighting.Kind.PROPERTY: 500, Sighting.Kind.TRAIT: 500}
-MAX_SELDOM, MAX_GIVEN_UP = 10, 100  # how often a name came that is given up, and how many are for one commit
+MAX_SELDOM, MAX_GIVEN_UP = 10, 100  # the most occurrences of a name that is given up, and the most such names a commit
 MAX_SOURCE_BYTES = 200_000_000  # of the events of one source that wait
 MAX_SAMPLES, MAX_SAMPLE = 20, 200
 MAX_VALUES = 50  # undefined properties or traits of one event that are noted
@@ -99,7 +99,7 @@ def find_or_add(seen: Iterable[Seen]) -> dict[Key, Sighting]:
 
 @dataclass(slots=True)
 class _SightingCounts:
-    """What is to be added to one row."""
+    """The counts and samples to add to one row."""
 
     times: int = 0
     kept: int = 0

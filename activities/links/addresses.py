@@ -29,7 +29,7 @@ RESERVED = frozenset(
     }
 )
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
-TOKEN = "p"  # the parameter of a short address that says whose it is
+TOKEN = "p"  # the parameter of a short address with a person's token
 # RFC 3986: characters that have a meaning in a path, query or fragment; a percent sign starts an escape
 _KEPT = "%/:@!$&'()*+,;=~?-._[]"
 
@@ -123,7 +123,7 @@ def tagged_address(destination: str, tags: Mapping[str, str]) -> str:
 
 
 def target_address(link: TrackedLink) -> str:
-    """Where the link leads while it is on: its destination with its UTM parameters."""
+    """The address that the link leads to while it is on: its destination with its UTM parameters."""
     return tagged_address(link.destination, {name: getattr(link, name) for name in UTM})
 
 

@@ -36,9 +36,9 @@ State = LinkClick.State
 
 @dataclass(slots=True)
 class ReceivedClick:
-    """One click, read and checked. `who`: what tells its browser from others, never stored.
+    """One click, read and checked. `who`: identifies its browser among others, never stored.
 
-    `token`: of the visitor, if the browser has one and does not ask not to be tracked (`opts_out`). `person_id`: whose
+    `token`: of the visitor, if the browser has one and sends no opt-out (`opts_out`). `person_id`: whose
     token came with it. `is_kept`: set by the commit, false for a repeat.
     """
 
@@ -73,7 +73,7 @@ class ReceivedClick:
         return blake2b(said, digest_size=16, key=settings.SECRET_KEY.encode()[:64]).digest()
 
     def values(self) -> dict[str, Any]:
-        """What its activity has, by API name of the fields; nothing of a browser that asks not to be tracked."""
+        """The values of its activity, by API name of the fields; none of a browser that opts out of tracking."""
         if self.opts_out:
             return {}
         values: dict[str, Any] = {"client_ip_address": self.ip_address, **self.agent.values()}
@@ -196,7 +196,7 @@ def _insert(clicks: Sequence[ReceivedClick], visitors: Mapping[int, HitOutcome])
 def _row(click: ReceivedClick, outcome: HitOutcome | None) -> dict[str, Any]:
     target = click.target
     is_new = click.person_id is not None and is_recorded(click.reason) and not click.opts_out
-    # a fetch by a program says nothing of whose browser it is
+    # a fetch by a program is no evidence of whose browser it is
     has_visitor = bool(click.token) and target.takes_visitors and not click.is_machine
     was_visit = outcome is not None and outcome.status in (HitStatus.KEPT, HitStatus.REPEATED)
     return {

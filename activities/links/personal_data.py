@@ -17,7 +17,7 @@ BATCH = 5_000
 
 
 def register_clicks() -> None:
-    """Register the table as personal data, before that of associations: an erase asks these whose a browser was."""
+    """Register the table as personal data, before that of associations: an erase finds the browsers' people there."""
     personal_data.register_personal_tables(
         PersonRows(
             "link_click",

@@ -1,4 +1,4 @@
-"""People's own links: the short address with a token that says whose it is, for e-mail tools and letters."""
+"""People's own links: the short address with a token of the person, for e-mail tools and letters."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ audit.register_actions({"link_people": (2, gettext_lazy("Made personal links for
 
 @dataclass(frozen=True, slots=True)
 class PersonLink:
-    """A person's own link. `person_id`: as it was asked for; `problem`: why there is none."""
+    """A person's own link. `person_id`: as it was requested; `problem`: the reason that there is none."""
 
     person_id: int
     url: str = ""

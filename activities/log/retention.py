@@ -171,7 +171,7 @@ def _remove_batch(condition: str, values: list[Any], reason: str, by: Any, frees
 
 
 def _first_consents(people: list[int], types: list[int], moments: list[datetime]) -> dict[int, datetime]:
-    """When the first of the removed consents of each person was recorded."""
+    """The moment at which the first of the removed consents of each person was recorded, by person id."""
     first: dict[int, datetime] = {}
     for person_id, type_id, moment in zip(people, types, moments, strict=True):
         if type_id == GIVEN:

@@ -101,9 +101,9 @@ class FormField(models.Model):
 
 
 class FormConsent(models.Model):
-    """A text that a form asked consent with. It never changes: another text is another version.
+    """A text with which a form requested consent. It never changes: another text is another version.
 
-    `withdrawn_at`: when the form began to ask with another version, or with none; None for the present one.
+    `withdrawn_at`: the moment when the form got another version, or none; None for the present one.
     """
 
     form = models.ForeignKey(Form, models.CASCADE, related_name="consents")
@@ -148,7 +148,7 @@ class FormSubmission(models.Model):
     reason = models.CharField(max_length=40, blank=True, default="")
     way = models.CharField(_("way"), max_length=5, choices=Way.choices)
     values = models.JSONField(default=dict, decoder=ExactDecoder)
-    page = models.JSONField(default=dict)  # what Fill Out Form needs of page and browser, by API name
+    page = models.JSONField(default=dict)  # values of page and browser for Fill Out Form, by API name
     ip_address = models.CharField(max_length=45, blank=True, default="")
     consent = models.ForeignKey(FormConsent, models.PROTECT, null=True, related_name="+")
     is_consent_recorded = models.BooleanField(default=False)

@@ -28,7 +28,7 @@ class InboundWebhook(models.Model):
     signature_header = models.CharField(_("header of the signature"), max_length=100, blank=True, default="")
     secret = models.BinaryField(null=True, editable=False)  # sealed, see `sources.sealing`
     secret_key_name = models.CharField(max_length=64, blank=True, default="", editable=False)
-    # where the sender's own id of a call is: in a header, else in the body; without either the body is its own id
+    # the place of the sender's id of a call: in a header, else in the body; without either the body is its own id
     id_header = models.CharField(_("header of the ID"), max_length=100, blank=True, default="")
     id_path = models.JSONField(_("place of the ID"), default=list, blank=True)
     calls_a_minute = models.PositiveIntegerField(_("calls a minute, at most"), default=DEFAULT_CALLS_A_MINUTE)
@@ -45,7 +45,7 @@ class InboundWebhook(models.Model):
 
 
 class InboundMapping(Revised):
-    """What the calls of a webhook become: which of them, and where each value of the activity comes from.
+    """The mapping of a webhook's calls to activities: which calls, and the origin of each value of the activity.
 
     `definition`: as `inbound.mapping.parse_definition` reads it. `place`: the first mapping that takes a call maps it.
     """

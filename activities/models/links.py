@@ -29,9 +29,9 @@ class LinkCode(models.Model):
 class TrackedLink(Revised):
     """A short address that leads to `destination` and keeps each click. `code` never changes: it is in print.
 
-    `fallback`: where it leads once `expires_at` is past; empty: a page says that it is over. `activity`: what a click
+    `fallback`: where it leads once `expires_at` is past; empty: to a page that it is over. `activity`: what a click
     is on a timeline; Click Email names `email_name`. `website`: the web site whose visitors click. `is_identifying`: a
-    person's own link says whose browser it is.
+    person's own link associates the browser with them.
     """
 
     class LinkChannel(models.TextChoices):
@@ -99,11 +99,11 @@ class LinkDestination(models.Model):
 
 
 class LinkClick(models.Model):
-    """One click as the collector kept it, once for each `message_id`; the newest ones, as LINK_CLICK_DAYS says.
+    """One click as the collector kept it, once for each `message_id`; kept for LINK_CLICK_DAYS.
 
-    `reason`: by what a machine was known; empty for a human. `person_id`: whose link it was (`is_signed`), or whose
-    browser (`association_id`). `visitor_id`: the browser, where it is known. `values`: what the activity has of browser
-    and page; empty where the browser asks not to be tracked. `problem`: the code of why nothing was recorded.
+    `reason`: for counting it as a machine's; empty for a human. `person_id`: whose link it was (`is_signed`), or whose
+    browser (`association_id`). `visitor_id`: the browser, where it is known. `values`: values of browser and page for
+    the activity; empty where the browser opts out. `problem`: the code of the reason for recording nothing.
     """
 
     class State(models.TextChoices):

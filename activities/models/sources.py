@@ -34,7 +34,7 @@ class EventSource(Revised):
     consent = models.CharField(_("consent"), max_length=8, choices=Consent.choices, default=Consent.GRANTED)
     # the person field that the sender's user ids are values of; empty: they are not looked up
     user_id_field = models.CharField(_("person field of user ids"), max_length=255, blank=True, default="")
-    # what a page claims without a signature creates people only where that is allowed
+    # claims of a page without a signature create people only where that is allowed
     creates_people = models.BooleanField(_("pages create people"), default=False, db_default=False)
     # by forms and claims, which any visitor can send with the public key
     people_an_hour = models.PositiveIntegerField(

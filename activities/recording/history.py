@@ -41,7 +41,7 @@ def fit_row(row: NewActivity) -> None:
         return
     names = _api_names(type_id)
     known = names.keys() | names.values()
-    # what Marketo says nothing in is left out where the product has no field for it
+    # Marketo's blank attributes are left out where the product has no field for them
     attributes = [
         (names.get(name, name), value) for name, value in row.attributes if name in known or not is_blank(value)
     ]

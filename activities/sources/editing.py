@@ -105,10 +105,10 @@ def change_source(
 
 
 def needs_confirmation(source: EventSource, values: Mapping[str, Any]) -> bool:
-    """Whether these new values let more hosts send, record more, or more of what is sent name people.
+    """True if these new values let more hosts send, record more, or more of what is sent name people.
 
     A session must be confirmed for that. Hosts are origins, and the sites of a Munchkin ID; forms may lead back to the
-    origins, too. Sites of one group know the same visitors.
+    origins, too. Sites of one group share their visitors.
     """
     if values.get("consent") == EventSource.Consent.GRANTED != source.consent:
         return True

@@ -37,7 +37,7 @@ def lacks_field(source: EventSource) -> bool:
 
 
 def why_unidentified(source: EventSource, catalogue: Catalogue) -> str:
-    """Why a program's user ids identify no person, and what helps; empty where they do."""
+    """The reason that a program's user ids identify no person, with the remedy; empty where they do."""
     if not lacks_field(source):
         return ""
     known = _known(catalogue)

@@ -170,7 +170,7 @@ def _values_by_name(query: str) -> dict[str, list[str]]:
 
 
 def kept_ip_address(text: str) -> str:
-    """What is kept of a network address: without its last octet (IPv6: its last 80 bits), unless set otherwise."""
+    """A network address as it is kept: without its last octet (IPv6: its last 80 bits), unless set otherwise."""
     return "" if settings.TRACKING_IP_ADDRESSES == "none" else _kept_ip_address(text, settings.TRACKING_IP_ADDRESSES)
 
 

@@ -104,7 +104,7 @@ class _Seen:
     association_id: int | None = None
 
 
-_Row = tuple[Hit, _Seen, dict[str, Any] | None]  # with what it says of identity
+_Row = tuple[Hit, _Seen, dict[str, Any] | None]  # with its identity
 
 
 def append_hits(hits: Sequence[Hit], new_visitors: Counter[int] | None = None) -> list[HitOutcome]:
@@ -169,7 +169,7 @@ def _append(hits: Sequence[Hit], new_visitors: Counter[int]) -> list[HitOutcome]
 def _identities(
     hits: Sequence[Hit], visitors: "Mapping[VisitorKey, _Seen | HitOutcome | None]"
 ) -> list[dict[str, Any] | None]:
-    """What each hit says of identity that is kept: of hints the first about each visitor without an owner."""
+    """The identity of each hit that is kept: of hints the first about each visitor without an owner."""
     said: set[VisitorKey] = set()
     identities = []
     for hit in hits:

@@ -238,7 +238,7 @@ def _create(identity: Identity, event_source: EventSource, source: Source) -> tu
 
 
 def _update(person_id: int, identity: Identity, event_source: EventSource, source: Source) -> LeftOut:
-    """Set what a program says of a known person, and return which values were left out: one that cannot be set costs
+    """Set a program's values of a known person, and return those left out: one that cannot be set costs
     no other, and is no reason to keep what the person did out of the log."""
     person = Person.objects.get(pk=person_id)
     fields = field_catalogue()

@@ -41,7 +41,7 @@ class _Row(NamedTuple):
 class Settled(NamedTuple):
     """Ids of rows that were settled, and of those that change something and wait for no other row of the batch.
 
-    `new`: what programs say of the people whom such rows name and who are not there yet.
+    `new`: programs' values of the people whom such rows name and who are not there yet.
     """
 
     unchanged: Collection[int]
@@ -50,7 +50,7 @@ class Settled(NamedTuple):
 
 
 class _Said(NamedTuple):
-    """A row with what it says, and the people whom it may be about."""
+    """A row with its identity, and the people whom it may be about."""
 
     row: _Row
     identity: Identity | None
@@ -98,7 +98,7 @@ def settle_unchanged(keys: Sequence[Key]) -> Settled:
 def _new_people(
     changing: Iterable[_Said], sources: Mapping[int, EventSource]
 ) -> Sequence[tuple[EventSource, Identity]]:
-    """What programs say of people who are not there, about visitors without an owner."""
+    """Programs' values of people who are not there, about visitors without an owner."""
     return [
         (source, entry.identity)
         for entry in changing
@@ -168,7 +168,7 @@ def _is_confirmed(entry: _Said, identity: Identity) -> bool:
 
 
 def has_values(person: Person, identity: Identity, source: EventSource, fields: Mapping[str, FieldInfo]) -> bool:
-    """True where the person has all that the row would set; what a page says of a known person sets nothing."""
+    """True where the person has all that the row would set; a page's values of a known person set nothing."""
     user_ids = fields.get(source.user_id_field)
     if identity.user_id and user_ids is not None:
         own = person_value(person, user_ids)
@@ -188,7 +188,7 @@ def has_values(person: Person, identity: Identity, source: EventSource, fields: 
 def _settle(keys: Sequence[Key], unchanged: Mapping[int, _Row]) -> None:
     """Note that the rows are decided; what they record belongs to the present owner, and to the present.
 
-    Of what they said the evidence is kept.
+    Of their identity the evidence is kept.
     """
     moments = [received_at for received_at, pk in keys if pk in unchanged]
     with connection.cursor() as cursor:

@@ -169,7 +169,7 @@ def is_too_slow_to_refresh(smart_list: SmartList) -> bool:
 class RefreshPlan:
     """The next automatic evaluation of a list, with its reason. `at`: None if only a user's request causes one."""
 
-    reason: str  # "schedule", "automatic", "slow", "asked" or "archived"
+    reason: str  # "schedule", "automatic", "slow", "on_request" or "archived"
     at: datetime | None = None
 
 
@@ -181,7 +181,7 @@ def refresh_plan(smart_list: SmartList) -> RefreshPlan:
     if smart_list.evaluate_every_minutes:
         return RefreshPlan("schedule", last + timedelta(minutes=smart_list.evaluate_every_minutes))
     if not smart_list.is_refreshed:
-        return RefreshPlan("asked")
+        return RefreshPlan("on_request")
     if is_too_slow_to_refresh(smart_list):
         return RefreshPlan("slow")
     return RefreshPlan("automatic", last + REFRESH_EVERY)

@@ -137,7 +137,7 @@ class TrackedLinkAdmin(PeopleLinkPages):
         return self._edit(request, self.find_link(request, pk))
 
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """How a link was clicked: its address, figures, days and the latest clicks."""
+        """The overview of a link: its address, figures, days and the latest clicks."""
         link = self.find_link(request, pk)
         sees_people, with_machines = request.user.has_perm(VIEW_PERSON), "machines" in request.GET
         before = min(parse_number(request.GET.get("before")) or MAX_BIG_ID, MAX_BIG_ID)
@@ -276,7 +276,7 @@ def _with_people(clicks: list[LinkClick], sees_people: bool) -> list[tuple[LinkC
 
 
 def click_badge(click: LinkClick) -> str:
-    """What became of a click, in a word."""
+    """The badge with the result of a click."""
     if click.is_machine:
         return state_badge(_("Machine"), "wait")
     if click.state == LinkClick.State.REFUSED:

@@ -61,7 +61,7 @@ class Manifest:
         return [file for entry in self.types.values() for file in entry.files]
 
 
-_read: dict[Path, tuple[tuple[int, int, int], Manifest]] = {}  # what this process read last, by its mark on disk
+_read: dict[Path, tuple[tuple[int, int, int], Manifest]] = {}  # a cache: the manifest, by its mark on disk
 
 
 def current_manifest() -> Manifest | None:
