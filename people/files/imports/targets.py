@@ -131,7 +131,26 @@ class ImportTarget(ABC):
 # From the cells of rows: a row for `record` of each, or, in a list, a `Problem`; and for `ExternalId.HASH` the digests
 # of their contents (32 hexadecimal digits).
 Reader = Callable[[Sequence[Sequence[Any]]], tuple[Sequence[Any], list[str] | None]]
+Convert = Callable[[Any], Any]
 TARGETS: dict[str, ImportTarget] = {}
+
+
+def reader_of_columns(columns: Sequence[tuple[str, int, Convert]], null_text: str) -> Reader:
+    """A reader that makes a dictionary of each row: name → converted cell, None for a cell that is `null_text`.
+
+    `columns`: (name, place of the cell, conversion). With an empty `null_text` no cell is None.
+    """
+
+    def read(table: Sequence[Sequence[Any]]) -> tuple[list[Any], None]:
+        return [
+            {
+                name: None if null_text and cells[place] == null_text else convert(cells[place])
+                for name, place, convert in columns
+            }
+            for cells in table
+        ], None
+
+    return read
 
 
 def register_target(target: ImportTarget) -> None:
