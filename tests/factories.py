@@ -89,6 +89,6 @@ def edit_description(activity_type: ActivityType, text: str) -> None:
 
 
 def record_by_our_clock(monkeypatch) -> None:
-    """Have activities recorded when this process thinks it is: for tests that travel, as the database does not."""
+    """Record activities at the time of this process's clock: for tests that travel, as the database does not."""
     taken = recording_sql.new_ids
     monkeypatch.setattr(recording_sql, "new_ids", lambda number: (taken(number)[0], timezone.now()))

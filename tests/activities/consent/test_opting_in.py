@@ -1,4 +1,4 @@
-"""Who may record that people consent to email: by channel, by right and by what is said."""
+"""The right to record that people consent to email: by channel, by right and by value."""
 
 import itertools
 import json

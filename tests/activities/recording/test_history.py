@@ -1,4 +1,4 @@
-"""Which standard types may be recorded, and Marketo's history of them: imported as back-fill, with a right."""
+"""Recording of standard types, and Marketo's history of them: imported as back-fill, with a right."""
 
 import json
 from io import StringIO
