@@ -207,12 +207,12 @@ class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
         recorded for the purpose “email” subscribes or unsubscribes the person.
         """
         parameters = request.query_params.dict()
-        asked = read_query(ConsentQuerySerializer(data=parameters, context=self.get_serializer_context()))
-        winner_id = people_lookup.person_ids_by_id([asked["person"]]).get(asked["person"])
+        query = read_query(ConsentQuerySerializer(data=parameters, context=self.get_serializer_context()))
+        winner_id = people_lookup.person_ids_by_id([query["person"]]).get(query["person"])
         if winner_id is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("there is no such person")))
-        note_people_in_reply(request, {winner_id, asked["person"]})
-        found = consents_of_person(winner_id, asked.get("at"))
+        note_people_in_reply(request, {winner_id, query["person"]})
+        found = consents_of_person(winner_id, query.get("at"))
         return Response({"person": winner_id, "consents": ConsentSerializer(found, many=True).data})
 
     def _receiver(self) -> ActivityParser:

@@ -22,7 +22,7 @@ def with_consent(people: QuerySet[Person], purpose: str, state: str) -> QuerySet
     if state == "unknown":
         sql = f"select 1 from activity c where c.person_id = {_PERSON} and {OF_CONSENT} and lower(c.primary_value) = %s"
         return people.filter(RawSQL(f"not exists ({sql})", [key], BooleanField()))
-    wanted = _TYPES[state]
+    type_id = _TYPES[state]
     ever = "select person_id from activity where activity_type_id = %s and lower(primary_value) = %s"
     latest = RawSQL(latest_consent_sql(_PERSON, "%s"), [key], IntegerField())
-    return people.filter(Exact(latest, wanted), pk__in=RawSQL(f"{ever} and {OF_CONSENT}", [wanted, key]))
+    return people.filter(Exact(latest, type_id), pk__in=RawSQL(f"{ever} and {OF_CONSENT}", [type_id, key]))

@@ -131,6 +131,6 @@ def _rows(sql: str, parameters: Iterable[Any]) -> list[Consent]:
     with connection.cursor() as cursor:
         cursor.execute(sql, list(parameters))
         return [
-            Consent(pk, person_id, purpose, type_id == GIVEN, said_at, json.loads(attributes))
-            for pk, person_id, purpose, type_id, said_at, attributes in cursor.fetchall()
+            Consent(pk, person_id, purpose, type_id == GIVEN, consented_at, json.loads(attributes))
+            for pk, person_id, purpose, type_id, consented_at, attributes in cursor.fetchall()
         ]

@@ -141,8 +141,8 @@ def _asks_other_consent(form: Form, values: Mapping[str, Any]) -> bool:
 
 
 def _adds_fields(form: Form, values: Mapping[str, Any]) -> bool:
-    asked = {entry.get("field") for entry in values.get("fields") or ()}
-    return not asked <= {EMAIL, *form.fields.values_list("person_field__api_name", flat=True)}
+    names = {entry.get("field") for entry in values.get("fields") or ()}
+    return not names <= {EMAIL, *form.fields.values_list("person_field__api_name", flat=True)}
 
 
 def archive_form(form: Form, by: Any) -> Form:

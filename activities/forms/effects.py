@@ -127,13 +127,13 @@ def _find(email: str) -> int | None:
 
 def _change(person_id: int, submission: FormSubmission, source: Source) -> None:
     person = Person.objects.select_for_update().get(pk=person_id)
-    known = field_catalogue()
+    catalogue = field_catalogue()
     # a program with a token is no stranger
     may_replace = submission.way == Way.API or submission.form.known_people == Form.KnownPeople.UPDATE
     values = {
         name: value
         for name, value in submission.values.items()
-        if name != EMAIL_FIELD and name in known and (may_replace or person_value(person, known[name]) is None)
+        if name != EMAIL_FIELD and name in catalogue and (may_replace or person_value(person, catalogue[name]) is None)
     }
     if not values:
         return

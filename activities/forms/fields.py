@@ -86,12 +86,12 @@ def fillable_fields() -> Mapping[str, FieldInfo]:
 
 def form_inputs(form: Form) -> list[FormInput]:
     """The inputs of a form in order. A field that forms may not fill any more is left out."""
-    known = field_catalogue()
+    catalogue = field_catalogue()
     rows = list(form.fields.select_related("person_field"))
     return [
         _input(info, row.label, row.is_required, row.person_field)
         for row in rows
-        if (info := known.get(row.person_field.api_name)) is not None and may_fill(info)
+        if (info := catalogue.get(row.person_field.api_name)) is not None and may_fill(info)
     ]
 
 

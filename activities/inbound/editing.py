@@ -63,14 +63,14 @@ def create_webhook(name: Any, recipe: Any, by: Any, *, secret: Any = None, **val
     if recipe not in RECIPES:
         raise RejectedError(bad_value(Code.UNKNOWN_WORD, ", ".join(RECIPES), recipe, "recipe"))
     issued = source_editing.create_source(name, EventSource.Kind.WEBHOOK, by)
-    known = RECIPES[recipe]
+    product = RECIPES[recipe]
     webhook = InboundWebhook.objects.select_related("source").get(source=issued.key.source)
-    webhook.recipe, webhook.signature, webhook.id_path = recipe, known.signature, list(known.id_path)
+    webhook.recipe, webhook.signature, webhook.id_path = recipe, product.signature, list(product.id_path)
     _set(webhook, values, secret)
     webhook.save()
-    for place, ready in enumerate(known.mappings):
+    for place, ready in enumerate(product.mappings):
         webhook.source.inbound_mappings.create(
-            name=str(ready.name), place=place, definition=ready_definition(known, ready), created_by=by
+            name=str(ready.name), place=place, definition=ready_definition(product, ready), created_by=by
         )
     return issued
 

@@ -184,11 +184,11 @@ def unknown_fields(mapping: CallMapping, activity_type: ActivityType | None) -> 
     schema = schema_of_version(activity_type.live_id)
     names = [name for name in mapping.attributes if schema.type_of(name) is None]
     removed = ApprovedField.objects.filter(activity_type=activity_type, api_name__in=names) if names else ()
-    known = {approved.api_name for approved in removed}
+    removed_names = {approved.api_name for approved in removed}
     gone = _("the field %(name)s was removed from the activity type")
     none = _("the activity type has no field %(name)s")
     return [
-        Problem(Code.UNKNOWN_FIELD, (gone if name in known else none) % {"name": name}, ("attributes", name))
+        Problem(Code.UNKNOWN_FIELD, (gone if name in removed_names else none) % {"name": name}, ("attributes", name))
         for name in names
     ]
 

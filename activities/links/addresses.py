@@ -114,11 +114,11 @@ def _is_own(address: str) -> bool:
 
 def tagged_address(destination: str, tags: Mapping[str, str]) -> str:
     """The destination with UTM parameters after its own query, which stays as it is, and before its fragment."""
-    given = [(name, tags[name]) for name in UTM if tags.get(name)]
-    if not given:
+    tag_values = [(name, tags[name]) for name in UTM if tags.get(name)]
+    if not tag_values:
         return destination
     parts = urlsplit(destination)
-    query = "&".join(part for part in (parts.query.strip("&"), urlencode(given, quote_via=quote)) if part)
+    query = "&".join(part for part in (parts.query.strip("&"), urlencode(tag_values, quote_via=quote)) if part)
     return urlunsplit(parts._replace(query=query))
 
 

@@ -206,8 +206,8 @@ class ReportForm(forms.Form):
     def questions(self) -> list[ReportQuestion]:
         """Return the questions of a valid form, one a series; none while no type is chosen."""
         if self.name == "trend":
-            asked = self.trend_query()
-            return asked.questions() if asked else []
+            query = self.trend_query()
+            return query.questions() if query else []
         question = self._question()
         return [question] if question else []
 

@@ -126,9 +126,9 @@ class ImportAdmin(TransferAdmin):
     def _mapping_page(self, request: HttpRequest, job: Import, subject: str, lines: Sequence[Any]) -> HttpResponse:
         """The form of the columns; after a valid POST with the preview of its plan."""
         shape = FileShape.from_json(job.shape)
-        asked = request.GET.get("preset", "")
+        preset_name = request.GET.get("preset", "")
         try:
-            preset = presets.preset_of_file(asked, job.kind, shape) if asked else None
+            preset = presets.preset_of_file(preset_name, job.kind, shape) if preset_name else None
         except RejectedError as refusal:
             raise Http404 from refusal
         guess = _plan_or_guess(job, subject, lines, preset)

@@ -65,8 +65,8 @@ def keep_objections(targets: Sequence[tuple[Person, dict[str, Any]]], source: So
     addresses = {
         place: set(_addresses(person, values, opting_in[place])) for place, (person, values) in enumerate(targets)
     }
-    wanted = {address for keys in addresses.values() for address in keys}
-    suppressed = _suppressed(wanted) if wanted and Suppression.objects.exists() else {}
+    every_address = {address for keys in addresses.values() for address in keys}
+    suppressed = _suppressed(every_address) if every_address and Suppression.objects.exists() else {}
     kept = {}
     for place, (person, values) in enumerate(targets):
         objections = [suppressed[address] for address in addresses[place] if address in suppressed]

@@ -93,8 +93,8 @@ def _retention(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
 
 
 def _returned(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
-    asked = _cohort_question(question, scope, question.number or 0)
-    return _with_moments(cohorts.people_of_cohorts(asked, question.number))
+    cohort_question = _cohort_question(question, scope, question.number or 0)
+    return _with_moments(cohorts.people_of_cohorts(cohort_question, question.number))
 
 
 def _wait_question(question: ReportQuestion, scope: ReportScope) -> JourneyQuestion:

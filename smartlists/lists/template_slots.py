@@ -57,12 +57,12 @@ class Template:
     build: Callable[..., Json]
 
 
-def chosen_values(slots: Iterable[Slot], names: Catalogue, given: Mapping[str, str]) -> Mapping[str, str] | None:
+def chosen_values(slots: Iterable[Slot], names: Catalogue, chosen: Mapping[str, str]) -> Mapping[str, str] | None:
     """The value of each slot: the given one if it is an option, else the proposed one; None where one lacks."""
     values = {}
     for slot in slots:
         allowed = {value for value, _label in slot.options(names)}
-        value = given.get(slot.name, "")
+        value = chosen.get(slot.name, "")
         values[slot.name] = value if value in allowed else slot.proposed(names)
     return values if all(values.values()) else None
 

@@ -84,19 +84,19 @@ class TrackedLinkAdmin(PeopleLinkPages):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Figures are read once a page, for its rows; threads share the admin."""
-        known: dict[int, tuple[figures.LinkFigures, list[int]]] = {}
+        figures_by_id: dict[int, tuple[figures.LinkFigures, list[int]]] = {}
 
         def figures_of(link: TrackedLink) -> tuple[figures.LinkFigures, list[int]]:
-            if link.pk not in known:
+            if link.pk not in figures_by_id:
                 page = getattr(request, "shown_links", None) or [link.pk]
                 days = figures.clicks_by_day(page)
-                known.update(
+                figures_by_id.update(
                     {
                         pk: (row, [clicks for _day, clicks, _machines in days[pk]])
                         for pk, row in figures.figures_of(page).items()
                     }
                 )
-            return known[link.pk]
+            return figures_by_id[link.pk]
 
         @admin.display(description=_("People"))
         def people(link: TrackedLink) -> str:

@@ -101,9 +101,9 @@ def _person(person_id: int) -> Person:
 
 def sent_values(submission: FormSubmission | None) -> list[tuple[str, str]]:
     """(label, value) of what was sent; empty for no submission."""
-    known = field_catalogue()
+    catalogue = field_catalogue()
     values = submission.values if submission is not None else {}
-    return [(known[name].shown_label if name in known else name, value) for name, value in values.items()]
+    return [(catalogue[name].shown_label if name in catalogue else name, value) for name, value in values.items()]
 
 
 def _rejection_reason(submission: FormSubmission | None) -> str:

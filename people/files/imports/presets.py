@@ -91,7 +91,7 @@ def complete_plan(
     items: Sequence[Mappable],
     above: Sequence[Sequence[Any]],
     *,
-    is_asked: bool = True,
+    is_chosen: bool = True,
 ) -> ImportPlan:
     """`plan` with what it leaves out filled in by the preset.
 
@@ -101,14 +101,14 @@ def complete_plan(
     """
     columns, constants = dict(plan.columns), dict(plan.constants)
     names = {item.name for item in items}
-    if MOMENT in names - {*columns, *constants} and (is_asked or not {*preset.moments} & {*columns.values()}):
+    if MOMENT in names - {*columns, *constants} and (is_chosen or not {*preset.moments} & {*columns.values()}):
         columns[MOMENT] = preset.moments[0]
     for place in preset.columns:
-        item = _item_of(place, items, is_asked)
+        item = _item_of(place, items, is_chosen)
         if item and item not in {*columns, *constants} and place.column not in columns.values():
             columns[item] = place.column
     for place in preset.above:
-        item, value = _item_of(place, items, is_asked), _value_above(place.column, above)
+        item, value = _item_of(place, items, is_chosen), _value_above(place.column, above)
         if item and value and item not in columns:
             constants.setdefault(item, value)
     for name, value in preset.constants.items():
@@ -153,13 +153,13 @@ def free_columns(columns: Mapping[str, str], preset: ImportPreset) -> dict[str, 
     return {name: column for name, column in columns.items() if column not in own}
 
 
-def _item_of(place: PresetColumn, items: Sequence[Mappable], is_asked: bool) -> str:
+def _item_of(place: PresetColumn, items: Sequence[Mappable], is_chosen: bool) -> str:
     """The name of the item that a column fills; empty if there is none."""
     keys = {_key(name) for name in place.names}
     for item in items:
         if keys & {_key(str(name)) for name in (item.name.rpartition(".")[2], item.label, *item.aliases)}:
             return item.name
-    return place.item if is_asked else ""
+    return place.item if is_chosen else ""
 
 
 def _value_above(name: str, rows: Sequence[Sequence[Any]]) -> str:

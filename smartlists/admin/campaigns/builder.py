@@ -95,7 +95,9 @@ class CampaignBuilderState(BuilderState):
 
     def _tokens(self) -> list[str]:
         named = [(item["kind"], item["type"]) for item in self.form["triggers"]["filters"] if item.get("type")]
-        types, objects = ([name for kind, name in named if kind == wanted] for wanted in ("activity", "object"))
+        types, objects = (
+            [name for kind, name in named if kind == trigger_kind] for trigger_kind in ("activity", "object")
+        )
         keys = webhook_tokens.available_tokens(types, self.choices.catalogue, objects)
         return sorted("{{" + key + "}}" for key in keys)
 
