@@ -64,7 +64,7 @@ class ActivitiesConfig(AppConfig):
 
         log_personal_data.register_log_data()
         quarantine.register_refused_rows()
-        link_data.register_clicks()  # before the associations, which it asks
+        link_data.register_clicks()  # before the associations, which it reads
         visitor_data.register_visitors()
         inbox_data.register_inbox()
         inbound_data.register_inbound()

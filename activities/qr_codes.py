@@ -8,7 +8,7 @@ import qrcode
 from qrcode.image.svg import SvgPathImage
 
 PIXELS = 16  # of a module in a picture: some 600 in all, 5 cm at 300 dots an inch
-QUIET_ZONE = 4  # modules around it, as ISO/IEC 18004 asks for
+QUIET_ZONE = 4  # modules around it, as ISO/IEC 18004 requires
 
 
 def svg_code(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Messages of Django whose Spanish says usted: listed here, they get a translation of our own in the catalogue.
+"""Messages of Django whose Spanish uses usted: listed here, they get a translation of our own in the catalogue.
 
 Nothing imports this module. `config.translations` extracts from every file, and LOCALE_PATHS go before Django's own.
 """

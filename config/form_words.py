@@ -1,4 +1,4 @@
-"""What forms say of what was typed, in the product's words (docs/writing.md) instead of Django's.
+"""Messages of forms about typed values, in the product's words (docs/writing.md) instead of Django's.
 
 `config.apps` imports this before any form is declared: a field takes up the messages of its class when it is made.
 Serializers of the APIs and model fields keep their own.

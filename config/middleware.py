@@ -16,7 +16,7 @@ from config.marketo.wire.middleware import ROOTS
 from people.core import installation
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
-# the Marketo API, and probes, which have an answer without the database that knows the installation's language
+# the Marketo API, and probes, which are answered without the database that holds the installation's language
 IN_ENGLISH = (*ROOTS, "/healthz", "/readyz", "/metrics")
 
 

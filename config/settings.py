@@ -84,7 +84,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # other hosts of the domain are outside this product
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CSP_REPORT_URI = env.str("CSP_REPORT_URI", "")  # where browsers report violations of the content security policy
+CSP_REPORT_URI = env.str("CSP_REPORT_URI", "")  # receives browsers' reports of violations of the CSP
 
 INSTALLED_APPS = [
     "config",

@@ -1,6 +1,6 @@
 """The tests' database on a cluster: CITUS_DATABASE_URL names a superuser and a database of its coordinator.
 
-That database knows the workers (`citus_add_node`); ours is made on each of them anew, migrated, and distributed.
+That database has the workers (`citus_add_node`); ours is made on each of them anew, migrated, and distributed.
 """
 
 import os
@@ -26,7 +26,7 @@ def make_database(name: str) -> None:
 
 
 def distribute(name: str, parts: int = PARTS) -> None:
-    """What an operator does: the extension, the workers, `manage.py distribute`."""
+    """Do the operator's work: the extension, the workers, `manage.py distribute`."""
     from config.cluster import distribute as cluster_distribute
 
     coordinator, *workers = nodes()

@@ -33,14 +33,14 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_runtest_setup():
-    """A test that asks for the day, and looks later at what the product says of it, is not begun just before midnight."""
+    """Begin no test just before midnight: it may compare its day with the product's of a moment later."""
     until_midnight = DAY_SECONDS - time.time() % DAY_SECONDS  # in UTC, the zone of the tests
     if until_midnight < LAST_SECONDS:
         time.sleep(until_midnight)
 
 
 def pytest_collection_finish():
-    """What was imported and collected stays till the end: looking through it again and again finds nothing."""
+    """Freeze imported and collected objects, which stay till the end: the garbage collector skips them."""
     gc.collect()
     gc.freeze()
 
@@ -61,7 +61,7 @@ def pytest_sessionstart(session):
 
 @pytest.fixture(scope="session")
 def django_db_keepdb(django_db_modify_db_settings, django_db_blocker):
-    """Have Django find a migrated database."""
+    """Let Django find a migrated database."""
     with django_db_blocker.unblock():
         citus_cluster.make_database(
             template_database.test_database()
@@ -79,7 +79,7 @@ def django_db_setup(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         if citus_cluster.is_wanted:
             citus_cluster.distribute(connection.settings_dict["NAME"])
-        citus.is_distributed()  # asked here, so that no test counts the question
+        citus.is_distributed()  # cached here, so that no test counts the query
         if database_reset.is_kept():
             database_reset.read_kept()
         else:
@@ -120,7 +120,7 @@ def _no_language_of_other_tests():
 
 @pytest.fixture(autouse=True)
 def _no_counts_of_other_tests():
-    """What calls are counted in lies in memory until it is written."""
+    """Clear the counts of calls, which lie in memory until they are written."""
     from people.core import counters
 
     counters.clear_counters()

@@ -1,7 +1,7 @@
 """Copies of an approved activity type: the rows that the product wrote for a definition, inserted again with new ids.
 
-Creating and approving a type takes 31 statements, and most tests need one. Each process has the product do it once for
-each definition; `make` of tests acts as nobody, so that the entries of the audit are the system's.
+Creating and approving a type takes 31 statements, and most tests need one. Each process does it by the product once for
+each definition; `make` of tests acts without a user, so that the entries of the audit are the system's.
 """
 
 import json

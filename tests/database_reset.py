@@ -1,4 +1,4 @@
-"""What happens to the database after a transactional test.
+"""Reset of the database after a transactional test.
 
 Django would truncate every table, which triggers of ours refuse, and then have post_migrate fill some of them again.
 Here the rows that a new database has are kept aside, and only tables that differ from that are put right. This is the
@@ -20,7 +20,7 @@ from config.cluster import tables
 from people.core.db import citus
 
 UNTOUCHED = ("django_migrations", "log_part")
-# A restore leaves gaps of millions of ids, after which tests that name ids of nobody would meet people.
+# A restore leaves gaps of millions of ids, after which tests with ids of no person would meet people.
 REWOUND = ("activity_id_seq", "person_id_seq")
 
 _kept: dict[str, bool] = {}  # the tables there were when their rows were put aside, and whether there were any
@@ -38,7 +38,7 @@ def keep() -> None:
 
 
 def read_kept() -> None:
-    """What `keep` has put aside in this database, or in the template that it was copied from."""
+    """Read what `keep` has put aside in this database, or in the template that it was copied from."""
     kept = {}
     with transaction.atomic(), connection.cursor() as cursor:
         for table in _tables():
@@ -61,7 +61,7 @@ def read_kept() -> None:
 
 
 def is_kept() -> bool:
-    """Whether the database, or the template that it was copied from, has rows put aside."""
+    """True if the database, or the template that it was copied from, has rows put aside."""
     with connection.cursor() as cursor:
         cursor.execute("select exists (select from pg_namespace where nspname = 'kept')")
         return bool(cursor.fetchone()[0])
@@ -111,7 +111,7 @@ def _own_session() -> Any:
 
 @contextmanager
 def installed() -> Iterator[None]:
-    """Have Django do this where it would flush."""
+    """Let Django do this where it would flush."""
     with mock.patch.object(TransactionTestCase, "_fixture_teardown", _restore):
         yield
 

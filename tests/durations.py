@@ -1,4 +1,4 @@
-"""How long tests take: what a full run measured, and what `make test-fast` has time for.
+"""Durations of tests: as measured by a full run, and the selection of `make test-fast`.
 
 `durations.json` names what took a tenth of a second or longer, rounded, so that two runs differ in little; what it does
 not name took less, or is new and belongs to the work at hand. `make durations` measures again.
@@ -64,7 +64,7 @@ class Durations:
         items.sort(key=self.place)
 
     def place(self, item: pytest.Item) -> tuple[bool, bool, float]:
-        """Where a test stands: the longest of all, the browser's, then the long ones by their seconds.
+        """The key of a test's place in the order: the longest of all, the browser's, then the long ones by their seconds.
 
         Those that are short stay in the order of the files, as they may share what is made.
         """
@@ -97,7 +97,7 @@ class Durations:
 
 
 def renewed(known: Known, measured: Measured) -> Known:
-    """What is known, with what was measured now: of each function the mean of its tests, to one digit."""
+    """The known durations with those measured now: of each function the mean of its tests, to one digit."""
     modules = {module: dict(functions) for module, functions in known.items() if (ROOT / module).exists()}
     for (module, function), tests in measured.items():
         functions = modules.setdefault(module, {})

@@ -60,9 +60,9 @@ def make_person(**values: object) -> Person:
     return Person.objects.get(pk=outcome.person_id)
 
 
-def user_with(*rights: str) -> User:
-    """A user with these permissions ("app.codename") and no other."""
-    made = User.objects.create_user(f"user with {next(_numbers)}")
+def user_with(*rights: str, is_staff: bool = False) -> User:
+    """A user with these permissions ("app.codename") and no other. `is_staff`: may open the admin."""
+    made = User.objects.create_user(f"user with {next(_numbers)}", is_staff=is_staff)
     for right in rights:
         app, codename = right.split(".")
         made.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
@@ -89,6 +89,6 @@ def edit_description(activity_type: ActivityType, text: str) -> None:
 
 
 def record_by_our_clock(monkeypatch) -> None:
-    """Have activities recorded when this process thinks it is: for tests that travel, as the database does not."""
+    """Record activities at the time of this process's clock: for tests that travel, as the database does not."""
     taken = recording_sql.new_ids
     monkeypatch.setattr(recording_sql, "new_ids", lambda number: (taken(number)[0], timezone.now()))

@@ -1,4 +1,4 @@
-"""What clients were told while processes were killed beside them, compared with what is there afterwards."""
+"""Answers to clients while processes were killed beside them, compared with the rows afterwards."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ PATIENCE = 120  # seconds; a machine that does other work at the same time start
 
 
 class Tally:
-    """What was acknowledged to several clients."""
+    """The rows acknowledged to several clients."""
 
     def __init__(self) -> None:
         self.acknowledged: list[str] = []

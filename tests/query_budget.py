@@ -1,4 +1,4 @@
-"""Query budgets as data: tests/query_counts.json says how many statements each page may take.
+"""Query budgets as data: tests/query_counts.json has the number of statements that each page may take.
 
 `UPDATE_QUERY_COUNTS=1 pytest …` writes what was counted; a page that takes more than its budget fails.
 """

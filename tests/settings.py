@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-if "EMBEDDED_POSTGRES_FOR_TESTS" not in os.environ:  # else we are a child of somebody who has done this
+if "EMBEDDED_POSTGRES_FOR_TESTS" not in os.environ:  # else the parent process has done this
     # a folder that stays, so that the next run finds its server initialised
     base = Path(os.environ.get("DATA_DIR") or Path(__file__).resolve().parent.parent / "var")
     os.environ |= {"EMBEDDED_POSTGRES_FOR_TESTS": "1", "DATA_DIR": str(base / "test")}

@@ -125,7 +125,7 @@ class SightingAdmin(PagesAdmin):
         return redirect(f"{PAGE}_change", pk)
 
     def replay_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The fragment with the progress of the latest replay; it asks for the page again once that has ended."""
+        """The fragment with the progress of the latest replay; once that has ended, the page is loaded again."""
         require_rights(request, editing.VIEW)
         sighting = _find(pk)
         last = replay.last_replay(sighting)

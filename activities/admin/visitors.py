@@ -94,7 +94,7 @@ class VisitorAdmin(PagesAdmin):
         )
 
     def run_action(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-        """Say who the visitor is, or undo an association."""
+        """Associate the visitor with a person, or undo an association."""
         require_rights(request, ownership.VIEW)
         visitor = get_object_or_404(Visitor, pk=min(pk, MAX_BIG_ID))
         if verb == "associate":
@@ -114,7 +114,7 @@ class VisitorAdmin(PagesAdmin):
 
 def _associate(request: HttpRequest, visitor: Visitor) -> None:
     require_permission(request.user, ownership.RIGHT)
-    require_permission(request.user, VIEW_PERSON)  # the answer says which ids are people
+    require_permission(request.user, VIEW_PERSON)  # the answer discloses which ids are people
     typed = request.POST.get("person", "").strip()
     person_id = min(parse_number(typed), MAX_ID)
     if not person_id:

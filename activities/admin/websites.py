@@ -97,7 +97,7 @@ class WebsitePages(SourcePages):
         ]
 
     def add_website(self, request: HttpRequest) -> HttpResponse:
-        """Ask for the address and for consent, then create the web site and show what to paste.
+        """The wizard of a new web site: address, then consent; then it is created, and its code to paste shown.
 
         The page carries the answers, so that going back loses nothing and needs no script.
         """
@@ -153,7 +153,7 @@ class WebsitePages(SourcePages):
         )
 
     def check_fragment(self, request: HttpRequest, pk: int, nonce: str) -> HttpResponse:
-        """What came of the check with this number so far; the page asks again until something did."""
+        """The result of the check with this nonce so far; the page requests it repeatedly until there is one."""
         website = self._find_website(request, pk)
         event = recent.find_checked_event(website.pk, nonce)
         tries = parse_number(request.GET.get("tries"))

@@ -91,7 +91,7 @@ class NDJSONParser(BaseParser):
 
 
 class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
-    """What people did. An activity is never changed after it was recorded."""
+    """Activities of people. An activity is never changed after it was recorded."""
 
     queryset = Activity.objects.all()
     serializer_class = ActivitySerializer
@@ -201,18 +201,18 @@ class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
     @extend_schema(parameters=[ConsentQuerySerializer], responses=PersonConsentsSerializer)
     @action(["GET"], detail=False)
     def consents(self, request: Any) -> Response:
-        """What a person has consented to, purpose by purpose, now or at a moment.
+        """The consents of a person, purpose by purpose, now or at a moment.
 
         Consents are recorded as the activities `consentGiven` and `consentWithdrawn`; the latest counts. What is
         recorded for the purpose “email” subscribes or unsubscribes the person.
         """
         parameters = request.query_params.dict()
-        asked = read_query(ConsentQuerySerializer(data=parameters, context=self.get_serializer_context()))
-        winner_id = people_lookup.person_ids_by_id([asked["person"]]).get(asked["person"])
+        query = read_query(ConsentQuerySerializer(data=parameters, context=self.get_serializer_context()))
+        winner_id = people_lookup.person_ids_by_id([query["person"]]).get(query["person"])
         if winner_id is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("there is no such person")))
-        note_people_in_reply(request, {winner_id, asked["person"]})
-        found = consents_of_person(winner_id, asked.get("at"))
+        note_people_in_reply(request, {winner_id, query["person"]})
+        found = consents_of_person(winner_id, query.get("at"))
         return Response({"person": winner_id, "consents": ConsentSerializer(found, many=True).data})
 
     def _receiver(self) -> ActivityParser:

@@ -192,7 +192,7 @@ class ActivityFilterSet(StrictFilterSet):
                 fields_by_name.setdefault(field.api_name, {}).setdefault(field.data_type, []).append(field)
         filters: dict[str, django_filters.Filter] = {}
         for name, by_type in fields_by_name.items():
-            # where types have fields of one name with different data types, the first data type applies
+            # of fields of one name with different data types in several types, the first data type applies
             data_type, fields = next(iter(sorted(by_type.items())))
             filters.update(
                 column_filters(ATTRIBUTE + name, _attribute(name, data_type, fields), FilterColumn(data_type))

@@ -113,18 +113,7 @@ class FormSerializer(serializers.ModelSerializer):
             "id",
             "key",
             "name",
-            "title",
-            "intro",
-            "button",
-            "thanks",
-            "next_url",
-            "language",
-            "website",
-            "known_people",
-            "people_an_hour",
-            "is_consent_required",
-            "event",
-            "session",
+            *editing.FIELDS,
             "fields_of_form",
             "consent",
             "notified",
@@ -270,7 +259,7 @@ class RecordInputSerializer(StrictSerializer):
 
 
 class FormSubmissionViewSet(ListMixin, RetrieveMixin):
-    """What people sent with a form."""
+    """The submissions of a form."""
 
     queryset = FormSubmission.objects.select_related("consent", "form")
     serializer_class = FormSubmissionSerializer

@@ -107,7 +107,7 @@ class PathField(serializers.JSONField):
 
 
 class InboundSettingsSerializer(StrictSerializer):
-    """How calls are checked and known."""
+    """The settings by which calls are verified, and repeats recognised."""
 
     signature = serializers.ChoiceField(InboundWebhook.Signature.choices, required=False)
     signature_header = StrictCharField(max_length=editing.MAX_HEADER, required=False, allow_blank=True)
@@ -282,7 +282,7 @@ def _mapping_values(_mapping: InboundMapping, body: dict[str, Any]) -> dict[str,
 
 
 class InboundMappingViewSet(RevisedMixin, ListMixin, RetrieveMixin):
-    """What the calls of an inbound webhook become."""
+    """The mappings of an inbound webhook, by which its calls become activities."""
 
     queryset = InboundMapping.objects.select_related("activity_type", "source")
     serializer_class = InboundMappingSerializer

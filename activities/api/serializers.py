@@ -242,7 +242,7 @@ class ConsentQuerySerializer(StrictSerializer):
 
 
 class ConsentSerializer(StrictSerializer):
-    """What counts for one purpose."""
+    """The consent that counts for one purpose."""
 
     purpose = serializers.CharField()
     state = serializers.SerializerMethodField()

@@ -86,7 +86,7 @@ class UndoInputSerializer(StrictSerializer):
 
 
 class VisitorViewSet(ListMixin, RetrieveMixin):
-    """Browsers that web sites know, and the people they belong to."""
+    """Browsers seen on web sites, and the people they belong to."""
 
     queryset = Visitor.objects.all()
     serializer_class = VisitorSerializer
@@ -101,7 +101,7 @@ class VisitorViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=True)
     def associate(self, request: Any, pk: int) -> Response:
         """Assign a visitor to a person from now on; what the first owner's browser did before is theirs, too."""
-        self.require(VIEW_PERSON)  # the answer says whether there is such a person
+        self.require(VIEW_PERSON)  # the answer discloses whether there is such a person
         visitor = self.get_object()
         person_id = self.validated_body(AssociateInputSerializer)["person"]
         ownership.associate_visitor(visitor.pk, person_id, Association.Evidence.SERVER, self.source, by=request.user)

@@ -2,7 +2,7 @@
 
 `type` is the name of the event, `source` and `id` together are the id of the message, `subject` or the extension
 attribute `userid` is the user's id, `anonymousid` the visitor's. Where none of them is there, the members `userId` and
-`anonymousId` of the data say whose it is.
+`anonymousId` of the data count.
 """
 
 import re
@@ -101,7 +101,7 @@ def _text(event: Mapping[str, Any], name: str, limit: int) -> str:
 
 
 def _ids(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Who the attributes name, as the members of a message that say so."""
+    """The ids in the attributes, under the names of the members of a message."""
     found = {
         member: next((event[name] for name in names if not is_blank(event.get(name))), None)
         for member, names in _IDS.items()
@@ -129,7 +129,7 @@ def _title(event: Mapping[str, Any]) -> str:
 
 
 def _refused_row(event: Mapping[str, Any], client: Client) -> Any:
-    """What the quarantine keeps: all attributes and the data, as they were sent, in place of an event's properties."""
+    """The row for the quarantine: all attributes and the data, as they were sent, in place of an event's properties."""
     time = event.get("time")
     at = client.received if is_blank(time) else time
     try:

@@ -32,7 +32,7 @@ class Events:
 
 
 def is_supported(content_type: str, headers: Mapping[str, str]) -> bool:
-    """True where the head of a request says that it holds CloudEvents in a form that is read here."""
+    """True where the head of a request announces CloudEvents in a form that is read here."""
     kind = media_type(content_type)
     return kind in (STRUCTURED, BATCH) or (not kind.startswith("application/cloudevents") and "ce-id" in headers)
 
@@ -66,7 +66,7 @@ def is_json(kind: str) -> bool:
 
 
 def decode_data(text: str, kind: str) -> Any:
-    """The value of `data_base64`: JSON where its type says so, else as it was sent. Raises `RejectedError`."""
+    """The value of `data_base64`: parsed where its type is JSON, else as it was sent. Raises `RejectedError`."""
     try:
         data = b64decode(text, validate=True)
     except (binascii.Error, ValueError):

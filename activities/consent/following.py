@@ -35,9 +35,9 @@ def follow_consents(recorded: Iterable[tuple[int, Any]], source: Source) -> None
         return
     states = consent_state(people, EMAIL)
     current = Person.objects.in_bulk(states)
-    given = [] if source.is_backfill else _given_since(states, current)
-    objections.lift_objections((current[pk].email, states[pk].since) for pk in given)
-    subscribed = [pk for pk in given if current[pk].unsubscribed]
+    consenting = [] if source.is_backfill else _given_since(states, current)
+    objections.lift_objections((current[pk].email, states[pk].since) for pk in consenting)
+    subscribed = [pk for pk in consenting if current[pk].unsubscribed]
     _change(subscribed, {objections.FIELD: False, objections.REASON_FIELD: None}, source)
     _unsubscribe([pk for pk in current if not states[pk].is_given], source)
 
@@ -62,11 +62,13 @@ def follow_removal(removed: Mapping[int, datetime], source: Source) -> None:
 
 def _given_since(states: Mapping[int, Consent], current: Mapping[int, Person]) -> list[int]:
     """The people with a valid consent that is not older than their unsubscription."""
-    given = [pk for pk in current if states[pk].is_given]
-    unsubscribed = [pk for pk in given if current[pk].unsubscribed]
+    consenting = [pk for pk in current if states[pk].is_given]
+    unsubscribed = [pk for pk in consenting if current[pk].unsubscribed]
     unrecorded = set(unsubscribed) - _with_withdrawal(unsubscribed) if unsubscribed else set()
     since = _unsubscribed_at(unrecorded) if unrecorded else {}
-    return [pk for pk in given if pk not in unrecorded or states[pk].since >= since.get(pk, current[pk].created_at)]
+    return [
+        pk for pk in consenting if pk not in unrecorded or states[pk].since >= since.get(pk, current[pk].created_at)
+    ]
 
 
 def _with_withdrawal(person_ids: Sequence[int]) -> set[int]:

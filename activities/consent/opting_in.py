@@ -1,4 +1,4 @@
-"""Who may state that people consent to email: it subscribes them, and forgets what they objected before."""
+"""The right to state that people consent to email: it subscribes them, and lifts their earlier objections."""
 
 from typing import Any
 

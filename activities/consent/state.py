@@ -18,7 +18,7 @@ from people.datatypes.canonical import text_key
 
 EMAIL = "email"
 GIVEN, WITHDRAWN = CONSENT_TYPES
-CONSENTS = frozenset(CONSENT_TYPES)  # what every channel may record
+CONSENTS = frozenset(CONSENT_TYPES)  # every channel may record them
 MOST_SHOWN = 200  # activities of one person
 SAID_AT = "least(occurred_at, recorded_at)"  # the moment of a consent, in SQL
 # the order in which the first row of a person and purpose is the one that counts: WITHDRAWN is the greater id
@@ -131,6 +131,6 @@ def _rows(sql: str, parameters: Iterable[Any]) -> list[Consent]:
     with connection.cursor() as cursor:
         cursor.execute(sql, list(parameters))
         return [
-            Consent(pk, person_id, purpose, type_id == GIVEN, said_at, json.loads(attributes))
-            for pk, person_id, purpose, type_id, said_at, attributes in cursor.fetchall()
+            Consent(pk, person_id, purpose, type_id == GIVEN, consented_at, json.loads(attributes))
+            for pk, person_id, purpose, type_id, consented_at, attributes in cursor.fetchall()
         ]

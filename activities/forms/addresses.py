@@ -1,7 +1,7 @@
-"""What a submission keeps of web addresses: nothing of this installation's own pages but the public ones.
+"""The web addresses that a submission keeps: of this installation's own pages only the public ones.
 
 Addresses of ours can have secrets in their path or query: the link of a kiosk, a code for the entrance, where a
-sign-in leads to. Pages of other hosts are kept without the secrets that `parse_address` knows by their names.
+sign-in leads to. Pages of other hosts are kept without the secrets that `parse_address` removes by their names.
 """
 
 from urllib.parse import unquote, urlsplit

@@ -55,6 +55,6 @@ def check_in(form: Form, person_id: int, source: Source, by: Any) -> CheckIn:
 
 
 def checked_in_at(form: Form, person_id: int) -> datetime | None:
-    """When the person came to the event, by check-in or kiosk; None if they did not."""
+    """The moment of the person's check-in or form on a kiosk at the event; None without one."""
     activity = attendance_of_person(form, person_id)
     return None if activity is None else activity.occurred_at

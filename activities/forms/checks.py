@@ -19,7 +19,7 @@ MAX_VERSION, MAX_PURPOSE, MAX_LABEL = 50, 255, 255
 MAX_PEOPLE_AN_HOUR = 100_000
 
 
-def check_values(form: Form, given: Mapping[str, Any]) -> Iterator[Problem]:
+def check_values(form: Form, changed: Mapping[str, Any]) -> Iterator[Problem]:
     """Problems of the form's own values; addresses and web sites only where they are given now."""
     for name, limit in {**LINES, **TEXTS}.items():
         yield from _text_problems(form, name, limit)
@@ -35,7 +35,7 @@ def check_values(form: Form, given: Mapping[str, Any]) -> Iterator[Problem]:
         yield bad_value(Code.WRONG_TYPE, _("true or false"), form.is_consent_required, "is_consent_required")
     if form.website is not None and not form.website.is_browser:
         yield Problem(Code.WRONG_KIND, _("Only a web site has visitors who fill in forms."), ("website",))
-    if form.next_url and "next_url" in given and not is_allowed_address(form.next_url):
+    if form.next_url and "next_url" in changed and not is_allowed_address(form.next_url):
         message = _("Forms lead only to pages of your own web sites: add the site as an event source first.")
         yield Problem(Code.ORIGIN_REFUSED, message, ("next_url",), "", str(form.next_url)[:80])
 
@@ -60,10 +60,10 @@ def check_fields(fields: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
             Code.TOO_MANY_FIELDS, _("A form has at most %(count)s fields.") % {"count": MAX_FIELDS}, ("fields",)
         )
         return
-    known, seen = fillable_fields(), set()
+    fillable, seen = fillable_fields(), set()
     for place, entry in enumerate(fields):
         name, label = entry.get("field"), entry.get("label") or ""
-        if not isinstance(name, str) or name not in known:
+        if not isinstance(name, str) or name not in fillable:
             message = _("A person field that forms may fill: no opt-out, score or unique field.")
             yield bad_value(Code.UNKNOWN_FIELD, message, name, "fields", place)
         elif name in seen:

@@ -1,6 +1,6 @@
 """Codes by which people are checked in: a person's, which the team gives away, and one of each submission of a form.
 
-A submission's code says nothing of who sent it, and is the same kind of text for people who are known, new or refused:
+A submission's code discloses nothing of its sender, and is the same kind of text for known, new and refused people:
 any visitor can send any person's address. It stands for what was sent, which the team sees when the code is scanned. It
 follows from the submission's id and SECRET_KEY; only its hash is stored.
 """
@@ -41,13 +41,13 @@ def person_of_token(form: Form, token: str) -> int | None:
 
 
 def submission_code(form: Form, message_id: str) -> str:
-    """The code of the submission with this id: 144 bits that tell nothing."""
+    """The code of the submission with this id: 144 bits, as base64, that disclose nothing."""
     digest = salted_hmac("activities.forms.codes", f"{form.pk}:{message_id}", algorithm="sha256").digest()
     return base64.urlsafe_b64encode(digest[:18]).decode()
 
 
 def hash_code(code: str) -> bytes:
-    """What is stored of a code."""
+    """The SHA-256 of a code, which is stored instead of it."""
     return sha256(code.encode()).digest()
 
 

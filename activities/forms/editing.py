@@ -116,7 +116,7 @@ def change_form(
 
 
 def needs_confirmation(form: Form | None, values: Mapping[str, Any]) -> bool:
-    """Whether these new values of a form (None: a new one) let strangers do more, or lead them elsewhere.
+    """True if these new values of a form (None: a new one) let strangers do more, or lead them elsewhere.
 
     A session must be confirmed for that: other fields, another web site, page afterwards or consent, replaced values,
     and more new people.
@@ -141,8 +141,8 @@ def _asks_other_consent(form: Form, values: Mapping[str, Any]) -> bool:
 
 
 def _adds_fields(form: Form, values: Mapping[str, Any]) -> bool:
-    asked = {entry.get("field") for entry in values.get("fields") or ()}
-    return not asked <= {EMAIL, *form.fields.values_list("person_field__api_name", flat=True)}
+    names = {entry.get("field") for entry in values.get("fields") or ()}
+    return not names <= {EMAIL, *form.fields.values_list("person_field__api_name", flat=True)}
 
 
 def archive_form(form: Form, by: Any) -> Form:

@@ -1,4 +1,4 @@
-"""What follows from a submission: the person, their browser, the activities, the consent, and a notice to the team.
+"""Effects of a submission: the person, their browser, the activities, the consent, and a notice to the team.
 
 Any visitor can type any address into a form. So it fills in blank values of known people, or replaces values of
 its own fields where the team chose that; it opts in no person who has objected; and it creates so many people an hour.
@@ -127,13 +127,13 @@ def _find(email: str) -> int | None:
 
 def _change(person_id: int, submission: FormSubmission, source: Source) -> None:
     person = Person.objects.select_for_update().get(pk=person_id)
-    known = field_catalogue()
+    catalogue = field_catalogue()
     # a program with a token is no stranger
     may_replace = submission.way == Way.API or submission.form.known_people == Form.KnownPeople.UPDATE
     values = {
         name: value
         for name, value in submission.values.items()
-        if name != EMAIL_FIELD and name in known and (may_replace or person_value(person, known[name]) is None)
+        if name != EMAIL_FIELD and name in catalogue and (may_replace or person_value(person, catalogue[name]) is None)
     }
     if not values:
         return
@@ -278,7 +278,7 @@ def may_opt_in(person_id: int, purpose: str) -> bool:
 
 
 def notify_team(submission: FormSubmission) -> None:
-    """Tell those who watch the form, unless they have an unread notice of it; never of spam."""
+    """Notify the users who watch the form, unless they have an unread notice of it; never of spam."""
     if submission.state == State.SPAM:
         return
     form = submission.form

@@ -1,4 +1,4 @@
-"""Person fields that a form may fill, and how a page asks for each."""
+"""Person fields that a form may fill, and their inputs on a page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from people.persons.merge import OPT_OUTS
 EMAIL = "email"
 MAX_FIELDS = 40
 MAX_VALUE = 2_000  # characters of a value
-# what a stranger must not set: whether a person is written to follows from consent, and bounces set the rest
+# not to be set by strangers: consent decides on sending e-mail and calls, and bounces set the rest
 NEVER = OPT_OUTS | {"unsubscribed_reason", "do_not_call_reason", "email_invalid", "email_invalid_cause"}
 _INPUTS = {
     "email": "email",
@@ -26,7 +26,7 @@ _INPUTS = {
     "boolean": "yes-no",
     "text": "textarea",
 }
-# the tokens of HTML by which browsers fill in what they know
+# HTML's tokens for the autofill of browsers
 _AUTOCOMPLETE = {
     "email": "email",
     "salutation": "honorific-prefix",
@@ -49,7 +49,7 @@ _AUTOCOMPLETE = {
 
 @dataclass(frozen=True, slots=True)
 class FormInput:
-    """One field of a form as a page asks for it. `kind`: the type of the input, `textarea`, `select` or `yes-no`."""
+    """One field of a form with its input on a page. `kind`: the type of the input, `textarea`, `select` or `yes-no`."""
 
     info: FieldInfo
     label: str
@@ -86,12 +86,12 @@ def fillable_fields() -> Mapping[str, FieldInfo]:
 
 def form_inputs(form: Form) -> list[FormInput]:
     """The inputs of a form in order. A field that forms may not fill any more is left out."""
-    known = field_catalogue()
+    catalogue = field_catalogue()
     rows = list(form.fields.select_related("person_field"))
     return [
         _input(info, row.label, row.is_required, row.person_field)
         for row in rows
-        if (info := known.get(row.person_field.api_name)) is not None and may_fill(info)
+        if (info := catalogue.get(row.person_field.api_name)) is not None and may_fill(info)
     ]
 
 

@@ -29,12 +29,12 @@ def is_allowed_address(address: str) -> bool:
     return origin is not None and is_allowed_origin(origin, allowed_origins())
 
 
-def next_address(form: Form, wanted: str = "") -> str:
-    """The address to go to after a submission: `wanted` by the page if it is allowed, else the form's; empty for ours.
+def next_address(form: Form, page_address: str = "") -> str:
+    """The address to go to after a submission: the page's if it is allowed, else the form's; empty for ours.
 
     Both are checked now: a web site may have been turned off since the form was saved.
     """
-    return next((address for address in (wanted, form.next_url) if is_allowed_address(address)), "")
+    return next((address for address in (page_address, form.next_url) if is_allowed_address(address)), "")
 
 
 def form_action_origins(form: Form) -> Iterator[str]:

@@ -96,7 +96,7 @@ REASONS = {
 
 
 def reason_words(submission: FormSubmission) -> str:
-    """Why a submission is spam or waits, in words; empty for one that is recorded."""
+    """The reason that a submission is spam or waits, in words; empty for one that is recorded."""
     return str(REASONS.get(submission.reason, submission.reason))
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from activities.models import FormSubmission
 from people.core import personal_data
-from people.core.personal_data import Erasing, Merging, PersonRows
+from people.core.personal_data import Erasing, PersonRows, moved_rows
 
 
 def register_submissions() -> None:
@@ -19,28 +19,12 @@ def register_submissions() -> None:
             "form_submission",
             ("person_id", "visitor_id"),
             _("forms that they filled in"),
-            merge=_merge,
-            undo=_undo_merge,
             erase=_erase,
             export=_export,
             keeps_ids=("visitor_id",),  # an id of no person
+            **moved_rows(FormSubmission),
         )
     )
-
-
-def _merge(merging: Merging) -> Mapping[str, Sequence[int]] | None:
-    """Move the losers' submissions to the winner; return those of each loser, for the undo."""
-    moved: dict[str, list[int]] = {}
-    rows = FormSubmission.objects.filter(person_id__in=merging.loser_ids)
-    for pk, person_id in rows.values_list("pk", "person_id"):
-        moved.setdefault(str(person_id), []).append(pk)
-    rows.update(person_id=merging.winner_id)
-    return moved or None
-
-
-def _undo_merge(merging: Merging, kept: Mapping[str, Sequence[int]] | None) -> None:
-    for loser_id, ids in (kept or {}).items():
-        FormSubmission.objects.filter(pk__in=ids, person_id=merging.winner_id).update(person_id=int(loser_id))
 
 
 def _erase(erasing: Erasing) -> None:

@@ -19,7 +19,7 @@ from people.datatypes.parsing import BadValueError, is_blank
 HONEYPOT = "homepage_2"  # shown to no visitor: only programs fill it in
 CONSENT = "_consent"  # the version of the consent text that was agreed to
 MAX_LINKS = 2  # in all values together, besides fields that are links; more are spam
-# how long after a change a text is still what a visitor may have read: pages stay open, kiosks until their next visitor
+# after a change visitors may still have read the old text: pages stay open, kiosks until their next visitor
 SHOWN_FOR = timedelta(hours=24)
 _LINKS = ("http://", "https://", "[url")
 
@@ -89,7 +89,7 @@ def _problem(entry: FormInput, value: str) -> Problem | None:
 
 
 def _read_consent(form: Form, raw: Mapping[str, Any], reading: Reading, at: datetime) -> None:
-    """What they agreed to is a text of ours: an unknown or withdrawn version is no consent."""
+    """Set `reading.consent` to the version agreed to; an unknown or withdrawn one is no consent but a problem."""
     version = raw.get(CONSENT)
     if isinstance(version, str) and version.strip():
         consent = form.consents.filter(version=_storable(version)[:50]).first()

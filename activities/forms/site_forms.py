@@ -44,7 +44,7 @@ def _problems(forms: Sequence[Mapping[str, Any]]) -> list[Problem]:
     problems = []
     if len(forms) > MAX_FORMS:
         return [Problem(Code.TOO_MANY, _("A web site has at most %(count)s forms.") % {"count": MAX_FORMS}, ("forms",))]
-    known, seen = fillable_fields(), set()
+    fillable, seen = fillable_fields(), set()
     for place, entry in enumerate(forms):
         name = entry.get("name")
         if not _is_line(name):
@@ -62,7 +62,7 @@ def _problems(forms: Sequence[Mapping[str, Any]]) -> list[Problem]:
                 problems.append(
                     bad_value(Code.WRONG_TYPE, _("the name of a field in its HTML"), html_name, "forms", place)
                 )
-            elif api_name not in known:
+            elif api_name not in fillable:
                 message = _("A person field that forms may fill: no opt-out, score or unique field.")
                 problems.append(bad_value(Code.UNKNOWN_FIELD, message, api_name, "forms", place))
     return problems

@@ -42,7 +42,7 @@ TRUSTED = frozenset({Way.KIOSK, Way.API})  # ways with a secret: no limit of new
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Whom a submission came from. `ip_address` is masked already; `token`: of the browser's cookie."""
+    """The sender of a submission. `ip_address` is masked already; `token`: of the browser's cookie."""
 
     way: FormSubmission.Way
     agent: Agent | None = None

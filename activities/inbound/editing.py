@@ -56,21 +56,21 @@ audit.register_actions(
 def create_webhook(name: Any, recipe: Any, by: Any, *, secret: Any = None, **values: Any) -> IssuedKey:
     """Create a webhook with its secret address, which is shown by the caller and never again.
 
-    `recipe`: of `RECIPES`; its mappings are added, switched off. `secret`: what the product signs with; some tell it
+    `recipe`: of `RECIPES`; its mappings are added, switched off. `secret`: the product signs with it; some show it
     only once they have the address. `values`: `FIELDS`. Raises `RejectedError` with every problem, and
     `NotAllowedError` without the right.
     """
     if recipe not in RECIPES:
         raise RejectedError(bad_value(Code.UNKNOWN_WORD, ", ".join(RECIPES), recipe, "recipe"))
     issued = source_editing.create_source(name, EventSource.Kind.WEBHOOK, by)
-    known = RECIPES[recipe]
+    product = RECIPES[recipe]
     webhook = InboundWebhook.objects.select_related("source").get(source=issued.key.source)
-    webhook.recipe, webhook.signature, webhook.id_path = recipe, known.signature, list(known.id_path)
+    webhook.recipe, webhook.signature, webhook.id_path = recipe, product.signature, list(product.id_path)
     _set(webhook, values, secret)
     webhook.save()
-    for place, ready in enumerate(known.mappings):
+    for place, ready in enumerate(product.mappings):
         webhook.source.inbound_mappings.create(
-            name=str(ready.name), place=place, definition=ready_definition(known, ready), created_by=by
+            name=str(ready.name), place=place, definition=ready_definition(product, ready), created_by=by
         )
     return issued
 
@@ -97,7 +97,7 @@ def change_webhook(
 
 
 def needs_confirmation(webhook: InboundWebhook, values: Mapping[str, Any]) -> bool:
-    """Whether these new values, or a new `secret`, change whose calls are taken: a session must be confirmed."""
+    """True if these new values, or a new `secret`, change whose calls are taken: a session must be confirmed."""
     names = ("signature", "signature_header")
     return bool(values.get("secret")) or any(
         name in values and values[name] != getattr(webhook, name) for name in names

@@ -88,8 +88,8 @@ def _new_ids(count: int) -> list[int]:
 
 def _row_key(call: ReceivedCall, pk: int) -> str:
     """The first part of the external ids of the call's activities: of its id where it has one, which is for ever."""
-    said = call.digest.hex() if call.has_id else str(pk)
-    return f"row:{blake2b(f'webhook {call.source_id} {said}'.encode(), digest_size=16).hexdigest()}"
+    key_text = call.digest.hex() if call.has_id else str(pk)
+    return f"row:{blake2b(f'webhook {call.source_id} {key_text}'.encode(), digest_size=16).hexdigest()}"
 
 
 def _uses(calls: Sequence[ReceivedCall]) -> dict[int, Use]:

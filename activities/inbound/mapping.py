@@ -1,4 +1,4 @@
-"""What a call becomes: the definition of a mapping, read and checked, and the activities that it makes of a call."""
+"""The definition of a mapping, read and checked, and the activities that it makes of a call."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from people.datatypes.canonical import plain_decimal
 
 MAX_ITEMS = 500  # activities of one call
 MAX_CONSTANT = 2_000
-MAX_WORDS = 50  # values by which a mapping knows its calls
+MAX_WORDS = 50  # values of the calls that a mapping takes
 MAX_FIELDS = 200
 MAX_ID_DIGITS = 30
 PARTS = frozenset({"when", "person", "occurred_at", "primary", "attributes"})
@@ -30,7 +30,7 @@ IN_HUNDREDTHS = frozenset({"integer", "float", "currency"})  # data types whose 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where one value comes from: a place in the call, or a constant. `is_hundredths`: it counts cents."""
+    """The origin of one value: a place in the call, or a constant. `is_hundredths`: it counts cents."""
 
     path: tuple[Any, ...] = ()
     constant: str = ""
@@ -161,7 +161,7 @@ def _read_origin(value: Any, place: tuple[str, ...], problems: list[Problem]) ->
 
 
 def problems_with_type(mapping: CallMapping, activity_type: ActivityType | None) -> list[Problem]:
-    """Why the mapping cannot record activities of the type: no approved type, no person, unknown fields."""
+    """The problems that keep the mapping from recording the type: no approved type, no person, unknown fields."""
     if activity_type is None:
         return [Problem(Code.MISSING_VALUE, _("Choose the activity type."), ("activity_type",))]
     if activity_type.live_id is None or activity_type.is_standard or activity_type.retired_at is not None:
@@ -184,11 +184,11 @@ def unknown_fields(mapping: CallMapping, activity_type: ActivityType | None) -> 
     schema = schema_of_version(activity_type.live_id)
     names = [name for name in mapping.attributes if schema.type_of(name) is None]
     removed = ApprovedField.objects.filter(activity_type=activity_type, api_name__in=names) if names else ()
-    known = {approved.api_name for approved in removed}
+    removed_names = {approved.api_name for approved in removed}
     gone = _("the field %(name)s was removed from the activity type")
     none = _("the activity type has no field %(name)s")
     return [
-        Problem(Code.UNKNOWN_FIELD, (gone if name in known else none) % {"name": name}, ("attributes", name))
+        Problem(Code.UNKNOWN_FIELD, (gone if name in removed_names else none) % {"name": name}, ("attributes", name))
         for name in names
     ]
 

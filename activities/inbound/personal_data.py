@@ -60,7 +60,7 @@ def _export(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
 
 
 def _row_keys(person_ids: Sequence[int]) -> Counter[str]:
-    """How many activities of each call are in the log under these people, by the call's `row_key`."""
+    """The number of activities of each call in the log under these people, by the call's `row_key`."""
     with connection.cursor() as cursor:
         cursor.execute(ROW_KEYS, [list(person_ids)])
         return Counter(key for (key,) in cursor.fetchall())

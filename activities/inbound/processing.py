@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class CallResult:
-    """What a call became: the mapping that took it, its activities, and their outcomes in order."""
+    """The result of a call: the mapping that took it, its activities, and their outcomes in order."""
 
     call: InboundCall
     mapping: InboundMapping | None = None
@@ -116,7 +116,7 @@ _OPEN = RecordOutcome(RecordStatus.REFUSED)
 def _known_outcome(
     call: InboundCall, number: int, mapped: MappedRow, settled: Mapping[str, tuple[str, int | None]]
 ) -> RecordOutcome:
-    """What is known of an activity before it is recorded; `_OPEN` where nothing is."""
+    """The outcome of an activity that is settled before it is recorded; `_OPEN` for one that is not."""
     if number in call.recorded:
         return RecordOutcome(RecordStatus.REPEATED)
     if (state := settled.get(str(mapped.row.external_id))) is not None:

@@ -29,7 +29,7 @@ FORM = "application/x-www-form-urlencoded"
 class ReceivedCall:
     """One call that was read and not kept yet. `digest`: of its id, else of its body; the sender's retries repeat it.
 
-    The other members are what the collector's writer asks of everything that it commits.
+    The other members are the collector's `Committable`.
     """
 
     source_id: int
@@ -75,13 +75,13 @@ def parse_body(body: bytes, content_type: str) -> tuple[Any, str]:
 def make_call(webhook: InboundWebhook, headers: Mapping[str, str], content: Any, text: str, size: int) -> ReceivedCall:
     """The call with the digest by which its repeats are known."""
     call_id = _id_of(webhook, headers, content)
-    said = f"id:{call_id}" if call_id else f"body:{text}"
+    identity = f"id:{call_id}" if call_id else f"body:{text}"
     return ReceivedCall(
         source_id=webhook.source_id,
         size=size,
         body=text,
         content_type=storable_text(headers.get("content-type", ""))[:MAX_TYPE],
-        digest=sha256(said.encode("utf-8", "replace")).digest(),
+        digest=sha256(identity.encode("utf-8", "replace")).digest(),
         has_id=bool(call_id),
     )
 

@@ -30,13 +30,13 @@ class ReadyMapping:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What is known of a product's webhooks. `secret`: how the product calls the secret that signs."""
+    """The format of a product's webhooks. `secret`: the product's name for the secret that signs."""
 
     label: Any
     signature: InboundWebhook.Signature
     secret: Any = ""
     id_path: Sequence[Any] = ()
-    word_path: Sequence[Any] = ()  # the value that tells kinds of calls apart
+    word_path: Sequence[Any] = ()  # of the value that names the kind of a call
     mappings: Sequence[ReadyMapping] = ()
 
 

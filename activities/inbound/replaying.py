@@ -31,7 +31,7 @@ audit.register_actions({"calls_replayed": (2, gettext_lazy("Replayed %(count)s c
 
 @dataclass(slots=True)
 class _Part:
-    """What became of some calls; see `InboundReplay`."""
+    """The counts of some replayed calls; see `InboundReplay`."""
 
     calls: int = 0
     recorded: int = 0

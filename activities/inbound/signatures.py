@@ -1,4 +1,4 @@
-"""Signatures of calls: each kind checks that the sender knows the secret, and that a call is not an old one sent again.
+"""Signatures of calls: each kind checks that the sender has the secret, and that a call is not an old one sent again.
 
 Kinds are the members of `InboundWebhook.Signature`; a test walks them.
 """
@@ -47,16 +47,16 @@ def zoom_answer(webhook: InboundWebhook, content: Any) -> dict[str, str] | None:
 
 def _check_sha256(webhook: InboundWebhook, headers: Headers, body: bytes, now: datetime) -> None:
     name = webhook.signature_header.lower() or SHA256_HEADER
-    given = headers.get(name, "").strip().lower().removeprefix("sha256=")
-    _require(_is_same(given, _sign(webhook, body)))
+    signature = headers.get(name, "").strip().lower().removeprefix("sha256=")
+    _require(_is_same(signature, _sign(webhook, body)))
 
 
 def _check_zoom(webhook: InboundWebhook, headers: Headers, body: bytes, now: datetime) -> None:
     timestamp = headers.get("x-zm-request-timestamp", "").strip()
     _require_recent(timestamp, now)
-    given = headers.get("x-zm-signature", "").strip().lower()
-    _require(given.startswith("v0="))
-    _require(_is_same(given.removeprefix("v0="), _sign(webhook, b"v0:%s:%s" % (timestamp.encode(), body))))
+    signature = headers.get("x-zm-signature", "").strip().lower()
+    _require(signature.startswith("v0="))
+    _require(_is_same(signature.removeprefix("v0="), _sign(webhook, b"v0:%s:%s" % (timestamp.encode(), body))))
 
 
 def _check_stripe(webhook: InboundWebhook, headers: Headers, body: bytes, now: datetime) -> None:
@@ -83,8 +83,8 @@ def _sign(webhook: InboundWebhook, message: bytes) -> str:
     return hmac.new(unseal_secret(webhook.secret_key_name, webhook.secret), message, sha256).hexdigest()
 
 
-def _is_same(given: str, expected: str) -> bool:
-    return given.isascii() and hmac.compare_digest(given.lower(), expected)
+def _is_same(signature: str, expected: str) -> bool:
+    return signature.isascii() and hmac.compare_digest(signature.lower(), expected)
 
 
 def _require_recent(timestamp: str, now: datetime) -> None:

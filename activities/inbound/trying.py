@@ -45,7 +45,7 @@ class Trial:
 
 
 class _OctetLength(Func):
-    """The bytes of a text, which PostgreSQL knows without reading it."""
+    """The length of a text in bytes, which PostgreSQL has without reading it."""
 
     function = "octet_length"
     output_field = IntegerField()
@@ -74,7 +74,7 @@ def sample_calls(source: EventSource, definition: CallMapping | None, number: in
 
 
 def try_mapping(row: InboundMapping) -> Trial:
-    """What the mapping makes of the newest calls. `row` may be unsaved."""
+    """The activities that the mapping makes of the newest calls, without recording. `row` may be unsaved."""
     mapping = read_mapping(row)
     calls = last_calls(row.source)
     mapped = [(call, item) for call in calls for item in _map(mapping, call)][:MAX_ROWS]

@@ -1,4 +1,4 @@
-"""What was decided about the names of event sources, for the programs that take events in."""
+"""Decisions about the names of event sources, for the programs that take events in."""
 
 from collections.abc import Mapping
 

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is known of a name of a source: its state, and the type and fields that take it. `is_full`: no more of
+    """The state of a name of a source, and the type and fields that take it. `is_full`: no more of
     its events are kept, only counted."""
 
     state: str = State.NEW
@@ -43,7 +43,7 @@ def event_types() -> QuerySet[ActivityType]:
 
 
 def by_unique_key(named: Iterable[tuple[str, T]]) -> dict[str, T]:
-    """What has these names, by how names compare; without the keys of several."""
+    """The targets by `name_key` of their names; keys of several targets are left out."""
     targets: dict[str, T] = {}
     ambiguous = set()
     for name, target in named:

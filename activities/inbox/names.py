@@ -26,7 +26,7 @@ def _name_key(name: str) -> str:
     return ("".join(filter(str.isalnum, folded)) or folded.strip())[:MAX_NAME]
 
 
-_short_name_key = lru_cache(maxsize=5_000)(_name_key)  # each event asks for its name and those of its properties
+_short_name_key = lru_cache(maxsize=5_000)(_name_key)  # called for each event's name and those of its properties
 
 
 def clean_name(name: str) -> str:

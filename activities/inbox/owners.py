@@ -1,4 +1,4 @@
-"""Whose an event is that waits: the association that gets it when it is replayed, as SQL for rows `w`.
+"""The owner of a waiting event: the association that gets it when it is replayed, as SQL for rows `w`.
 
 An event that came under an association is that owner's until the association is undone. Else it is the first standing
 owner's, as all that waited when the first association began. What came later, as from a visitor that several people

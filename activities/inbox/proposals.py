@@ -40,7 +40,7 @@ class ProposedType:
 def propose_type(name: str, shapes: Sequence[PropertyShape]) -> ProposedType:
     """The type for events of this name, with fields for the properties that came most often.
 
-    Where no property says what the event is about, the name of the event itself is the primary value.
+    Without a property for the primary value, the name of the event itself is the primary value.
     """
     primary = _primary(shapes)
     limit = min(ACTIVITY_TYPES.field_limit() or MAX_PROPOSED, MAX_PROPOSED)
@@ -62,12 +62,12 @@ def propose_type(name: str, shapes: Sequence[PropertyShape]) -> ProposedType:
 def propose_field(
     path: str, shape: PropertyShape | None, choices: Sequence[tuple[str, Any]] = CHOICES_FOR_ACTIVITIES
 ) -> ProposedField:
-    """The field for one property; text where no value says what it is. `choices`: the data types that there are."""
+    """The field for one property; text where it has no values yet. `choices`: the data types that there are."""
     return _field(shape or PropertyShape(path, 0, 0, "string", "string", 1.0, (), ()), {name for name, _ in choices})
 
 
 def propose_fields(proposal: ProposedType) -> dict[str, str]:
-    """How the proposal's fields take properties: API name by path."""
+    """The API names of the proposal's fields by the path of their property."""
     return {field.path: field.api_name for field in proposal.fields}
 
 

@@ -252,7 +252,7 @@ def _row(event: WaitingEvent, sighting: Sighting, owner: _Owner) -> dict[str, An
 
 def _insert(rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows of visitors, as back-fill. Those with an owner are about the past, too: a dispatcher of the version
-    before knows only that."""
+    before reads only `is_past`."""
     if not rows:
         return
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""What the values of a property are: a data type inferred from the values that came, its share, and the exceptions.
+"""The shape of a property: a data type inferred from the values that came, its share, and the exceptions.
 
 A type is proposed where every value has it. Otherwise the property is text, and the values that do not have the type
 that most have are shown, so that a user can decide.

@@ -8,7 +8,8 @@ good. Names beyond that are counted together, under an empty key.
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -23,9 +24,10 @@ from people.core.db import prepared
 from people.core.errors import quoted_value
 
 MAX_NAMES = {Sighting.Kind.EVENT: 1_000, Sighting.Kind.PROPERTY: 500, Sighting.Kind.TRAIT: 500}
-MAX_SELDOM, MAX_GIVEN_UP = 10, 100  # how often a name came that is given up, and how many are for one commit
+MAX_SELDOM, MAX_GIVEN_UP = 10, 100  # the most occurrences of a name that is given up, and the most such names a commit
 MAX_SOURCE_BYTES = 200_000_000  # of the events of one source that wait
 MAX_SAMPLES, MAX_SAMPLE = 20, 200
+MAX_VALUES = 50  # undefined properties or traits of one event that are noted
 MAX_LIBRARIES, MAX_LIBRARY = 20, 100
 OTHER_LIBRARIES = "…"
 # a row that was made for an event that was rejected in the end has nothing to show
@@ -51,6 +53,11 @@ class Seen:
     @property
     def key(self) -> Key:
         return self.source_id, self.kind, self.scope, name_key(self.name)
+
+
+def seen_values(sender: Seen, values: Mapping[str, Any]) -> list[Seen]:
+    """One occurrence, with its sample, for each of the first MAX_VALUES values by name; the rest as in `sender`."""
+    return [replace(sender, name=name, sample=value) for name, value in islice(values.items(), MAX_VALUES)]
 
 
 def find_or_add(seen: Iterable[Seen]) -> dict[Key, Sighting]:
@@ -92,7 +99,7 @@ def find_or_add(seen: Iterable[Seen]) -> dict[Key, Sighting]:
 
 @dataclass(slots=True)
 class _SightingCounts:
-    """What is to be added to one row."""
+    """The counts and samples to add to one row."""
 
     times: int = 0
     kept: int = 0

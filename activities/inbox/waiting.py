@@ -36,7 +36,7 @@ def waiting_shapes(sighting: Sighting) -> Sequence[PropertyShape]:
 
 
 def _looked_at(sighting: Sighting) -> Iterable[WaitingEvent]:
-    """The newest events, as many as may be read for one page: their sizes are asked first."""
+    """The newest events, as many as may be read for one page: their sizes are read first."""
     size = Func(F("raw"), function="octet_length", output_field=IntegerField())
     sizes = sighting.events.order_by("-pk").values_list("pk", size)[:LOOKED_AT]
     wanted: list[int] = []

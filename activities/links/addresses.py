@@ -29,7 +29,7 @@ RESERVED = frozenset(
     }
 )
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
-TOKEN = "p"  # the parameter of a short address that says whose it is
+TOKEN = "p"  # the parameter of a short address with a person's token
 # RFC 3986: characters that have a meaning in a path, query or fragment; a percent sign starts an escape
 _KEPT = "%/:@!$&'()*+,;=~?-._[]"
 
@@ -114,16 +114,16 @@ def _is_own(address: str) -> bool:
 
 def tagged_address(destination: str, tags: Mapping[str, str]) -> str:
     """The destination with UTM parameters after its own query, which stays as it is, and before its fragment."""
-    given = [(name, tags[name]) for name in UTM if tags.get(name)]
-    if not given:
+    tag_values = [(name, tags[name]) for name in UTM if tags.get(name)]
+    if not tag_values:
         return destination
     parts = urlsplit(destination)
-    query = "&".join(part for part in (parts.query.strip("&"), urlencode(given, quote_via=quote)) if part)
+    query = "&".join(part for part in (parts.query.strip("&"), urlencode(tag_values, quote_via=quote)) if part)
     return urlunsplit(parts._replace(query=query))
 
 
 def target_address(link: TrackedLink) -> str:
-    """Where the link leads while it is on: its destination with its UTM parameters."""
+    """The address that the link leads to while it is on: its destination with its UTM parameters."""
     return tagged_address(link.destination, {name: getattr(link, name) for name in UTM})
 
 

@@ -36,9 +36,9 @@ State = LinkClick.State
 
 @dataclass(slots=True)
 class ReceivedClick:
-    """One click, read and checked. `who`: what tells its browser from others, never stored.
+    """One click, read and checked. `who`: identifies its browser among others, never stored.
 
-    `token`: of the visitor, if the browser has one and does not ask not to be tracked (`opts_out`). `person_id`: whose
+    `token`: of the visitor, if the browser has one and sends no opt-out (`opts_out`). `person_id`: whose
     token came with it. `is_kept`: set by the commit, false for a repeat.
     """
 
@@ -69,11 +69,11 @@ class ReceivedClick:
     def message_id(self, earlier: int = 0) -> bytes:
         """The id of a click in its window, or in one `earlier`: one browser's clicks of some seconds have the same."""
         window = int(self.received_at.timestamp()) // WINDOW - earlier
-        said = f"{self.target.id} {window} {self.reason} {self.who}".encode()
-        return blake2b(said, digest_size=16, key=settings.SECRET_KEY.encode()[:64]).digest()
+        content = f"{self.target.id} {window} {self.reason} {self.who}".encode()
+        return blake2b(content, digest_size=16, key=settings.SECRET_KEY.encode()[:64]).digest()
 
     def values(self) -> dict[str, Any]:
-        """What its activity has, by API name of the fields; nothing of a browser that asks not to be tracked."""
+        """The values of its activity, by API name of the fields; none of a browser that opts out of tracking."""
         if self.opts_out:
             return {}
         values: dict[str, Any] = {"client_ip_address": self.ip_address, **self.agent.values()}
@@ -92,11 +92,11 @@ def read_hit(click: ReceivedClick, types: LiveTypes) -> Hit | None:
     if target.source_id is None or not target.takes_visitors or schema is None:
         return None
     primary, attributes = clip_values(target.type_id, target.primary, [*target.values.items(), *click.values().items()])
-    known = [pair for pair in attributes if schema.type_of(pair[0])]
-    checked = schema.check(primary, known)
+    pairs = [pair for pair in attributes if schema.type_of(pair[0])]
+    checked = schema.check(primary, pairs)
     bad = {problem.path[1] for problem in checked.problems if problem.path[:1] == ("attributes",)}
     if bad:
-        checked = schema.check(primary, [pair for pair in known if pair[0] not in bad])
+        checked = schema.check(primary, [pair for pair in pairs if pair[0] not in bad])
     if checked.problems:
         return None
     today = click.received_at.astimezone(UTC).date()
@@ -146,20 +146,20 @@ def _fresh(clicks: Sequence[ReceivedClick]) -> list[ReceivedClick]:
         before = first.get(click.message_id(1))
         if before is None or (click.received_at - before.received_at).total_seconds() > WINDOW:
             first.setdefault(click.message_id(), click)
-    ids = {known for click in first.values() for known in (click.message_id(), click.message_id(1))}
+    ids = {message_id for click in first.values() for message_id in (click.message_id(), click.message_id(1))}
     with prepared.prepared_cursor() as cursor:
         cursor.execute(
             "select link_id, message_id, received_at from link_click where link_id = any(%s) and message_id = any(%s)",
             [sorted({click.target.id for click in first.values()}), sorted(ids)],
         )
-        known = {(link_id, bytes(message)): at for link_id, message, at in cursor.fetchall()}
-    return [click for click in first.values() if not _is_repeat(click, known)]
+        stored_at = {(link_id, bytes(message)): at for link_id, message, at in cursor.fetchall()}
+    return [click for click in first.values() if not _is_repeat(click, stored_at)]
 
 
-def _is_repeat(click: ReceivedClick, known: Mapping[tuple[int, bytes], datetime]) -> bool:
-    if (click.target.id, click.message_id()) in known:
+def _is_repeat(click: ReceivedClick, stored_at: Mapping[tuple[int, bytes], datetime]) -> bool:
+    if (click.target.id, click.message_id()) in stored_at:
         return True
-    before = known.get((click.target.id, click.message_id(1)))
+    before = stored_at.get((click.target.id, click.message_id(1)))
     return before is not None and (click.received_at - before).total_seconds() <= WINDOW
 
 
@@ -196,7 +196,7 @@ def _insert(clicks: Sequence[ReceivedClick], visitors: Mapping[int, HitOutcome])
 def _row(click: ReceivedClick, outcome: HitOutcome | None) -> dict[str, Any]:
     target = click.target
     is_new = click.person_id is not None and is_recorded(click.reason) and not click.opts_out
-    # a fetch by a program says nothing of whose browser it is
+    # a fetch by a program is no evidence of whose browser it is
     has_visitor = bool(click.token) and target.takes_visitors and not click.is_machine
     was_visit = outcome is not None and outcome.status in (HitStatus.KEPT, HitStatus.REPEATED)
     return {

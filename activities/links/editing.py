@@ -195,9 +195,9 @@ def _value_problems(link: TrackedLink) -> Iterator[Problem]:
     for name, limit in LINES.items():
         yield from _line_problems(link, name, limit)
     choices = {"channel": TrackedLink.LinkChannel.values, "activity": TrackedLink.LinkActivity.values}
-    for name, known in choices.items():
-        if getattr(link, name) not in known:
-            yield bad_value(Code.UNKNOWN_WORD, ", ".join(known), getattr(link, name), name)
+    for name, allowed in choices.items():
+        if getattr(link, name) not in allowed:
+            yield bad_value(Code.UNKNOWN_WORD, ", ".join(allowed), getattr(link, name), name)
     if link.expires_at is not None and not (isinstance(link.expires_at, datetime) and link.expires_at.tzinfo):
         yield bad_value(Code.WRONG_TYPE, _("a moment with its time zone"), link.expires_at, "expires_at")
     if type(link.is_identifying) is not bool:
@@ -206,8 +206,8 @@ def _value_problems(link: TrackedLink) -> Iterator[Problem]:
         yield Problem(Code.WRONG_KIND, _("Only a web site has visitors who click links."), ("website",))
     if link.activity == TrackedLink.LinkActivity.CLICK_EMAIL and not link.email_name:
         yield Problem(Code.MISSING_VALUE, _("Name the email: “Click Email” is recorded with it."), ("email_name",))
-    given = [name for name in UTM if isinstance(getattr(link, name), str) and getattr(link, name)]
-    for name in repeated_tags(link.destination, given):
+    tags = [name for name in UTM if isinstance(getattr(link, name), str) and getattr(link, name)]
+    for name in repeated_tags(link.destination, tags):
         message = _("The destination has %(name)s already: leave one of them out.") % {"name": name}
         yield Problem(Code.GIVEN_TWICE, message, (name,))
 

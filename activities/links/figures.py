@@ -1,4 +1,4 @@
-"""How often links were clicked, by people and by machines, and the latest clicks with what became of each."""
+"""Numbers of clicks on links, by people and by machines, and the latest clicks with the result of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which clicks are of machines: programs that fetch an address before, or instead of, a human who sees the page.
+"""Clicks of machines: programs that fetch an address before, or instead of, a human who sees the page.
 
 Security gateways and previews follow every link of a message. They are kept and marked, apart from people's clicks.
 """
@@ -12,15 +12,15 @@ MAX_REASON = 100
 # sent by browsers that fetch what a user may want to see later (Sec-Purpose is the standard's, the others older)
 _PURPOSE_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _PURPOSES = re.compile(r"prefetch|prerender|preview", re.IGNORECASE)
-# what a browser fetches as a page; an image or a script at the address is no visit (Fetch Metadata, W3C)
+# destinations of pages; an image or a script at the address is no visit (Fetch Metadata, W3C)
 _PAGES = frozenset({"", "document", "iframe", "frame"})
-# gateways and proxies of e-mail that crawlerdetect does not know
+# gateways and proxies of e-mail that crawlerdetect lacks
 _SCANNERS = re.compile(
     r"barracuda|mimecast|proofpoint|safelinks|cloudmark|symantec|messagelabs|fireeye|trend ?micro|forcepoint|sophos"
     r"|ironport|zscaler|ms-office|office existence|google-safety|ggpht|linkcheck|urlscan|virustotal",
     re.IGNORECASE,
 )
-BARE = "Mozilla/5.0"  # what Apple's Mail Privacy Protection calls itself; browsers say more
+BARE = "Mozilla/5.0"  # the user agent of Apple's Mail Privacy Protection; that of browsers is longer
 
 
 def machine_reason(method: str, headers: Mapping[str, str], agent: Agent) -> str:

@@ -1,4 +1,4 @@
-"""Whose the clicks of a browser are: its visitor's, and from an association on its person's, as for what waits."""
+"""Owners of a browser's clicks: its visitor, and from an association on its person, as for waiting activities."""
 
 from django.db.models import QuerySet
 

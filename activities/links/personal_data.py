@@ -11,40 +11,24 @@ from django.utils.translation import gettext_lazy as _
 
 from activities.models import LinkClick
 from people.core import personal_data
-from people.core.personal_data import Erasing, Merging, PersonRows
+from people.core.personal_data import Erasing, PersonRows, moved_rows
 
 BATCH = 5_000
 
 
 def register_clicks() -> None:
-    """Register the table as personal data, before that of associations: an erase asks these whose a browser was."""
+    """Register the table as personal data, before that of associations: an erase finds the browsers' people there."""
     personal_data.register_personal_tables(
         PersonRows(
             "link_click",
             ("person_id", "visitor_id", "association_id"),
             _("clicks on tracked links"),
-            merge=_merge,
-            undo=_undo_merge,
             erase=_erase,
             export=_export,
             keeps_ids=("visitor_id", "association_id"),  # ids of no person
+            **moved_rows(LinkClick),
         )
     )
-
-
-def _merge(merging: Merging) -> Mapping[str, Sequence[int]] | None:
-    """Move the losers' clicks to the winner; return those of each loser, for the undo."""
-    moved: dict[str, list[int]] = {}
-    rows = LinkClick.objects.filter(person_id__in=merging.loser_ids)
-    for pk, person_id in rows.values_list("pk", "person_id"):
-        moved.setdefault(str(person_id), []).append(pk)
-    rows.update(person_id=merging.winner_id)
-    return moved or None
-
-
-def _undo_merge(merging: Merging, kept: Mapping[str, Sequence[int]] | None) -> None:
-    for loser_id, ids in (kept or {}).items():
-        LinkClick.objects.filter(pk__in=ids, person_id=merging.winner_id).update(person_id=int(loser_id))
 
 
 def _erase(erasing: Erasing) -> None:

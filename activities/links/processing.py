@@ -1,8 +1,8 @@
 """Records the clicks that came with a person's token, through the one recorder, each once.
 
 A click waits two seconds: a gateway that follows several links of one message at once is a machine, whatever it calls
-itself. A browser without an owner by stronger evidence becomes the person's (evidence: link in an email); what a
-machine does says nothing of whose browser it is.
+itself. A browser without an owner by stronger evidence becomes the person's (evidence: link in an email); a
+machine's click is no evidence of whose browser it is.
 """
 
 import logging
@@ -131,7 +131,7 @@ def _activity(target: LinkTarget, click: LinkClick) -> NewActivity:
 
 
 def _people_of(outcomes: Sequence[RecordOutcome]) -> dict[int, int]:
-    """Whose each activity is: the winner's after a merge."""
+    """The person of each activity by its id: the winner after a merge."""
     ids = [outcome.activity_id for outcome in outcomes if outcome.activity_id is not None]
     return dict(Activity.objects.filter(pk__in=ids).values_list("pk", "person_id"))
 
@@ -139,7 +139,7 @@ def _people_of(outcomes: Sequence[RecordOutcome]) -> dict[int, int]:
 def _settle(click: LinkClick, outcome: RecordOutcome, people: dict[int, int]) -> None:
     if outcome.status is RecordStatus.REFUSED:
         click.state, click.problem = State.REFUSED, str(outcome.problems[0].code)[:40]
-        if click.problem in GONE:  # an old link of an erased person leads on, and says nothing of them
+        if click.problem in GONE:  # an old link of an erased person leads on, and the click keeps nothing of them
             click.person_id, click.values = None, {}
         return
     click.state, click.activity_id = State.RECORDED, outcome.activity_id

@@ -1,4 +1,4 @@
-"""People's own links: the short address with a token that says whose it is, for e-mail tools and letters."""
+"""People's own links: the short address with a token of the person, for e-mail tools and letters."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ audit.register_actions({"link_people": (2, gettext_lazy("Made personal links for
 
 @dataclass(frozen=True, slots=True)
 class PersonLink:
-    """A person's own link. `person_id`: as it was asked for; `problem`: why there is none."""
+    """A person's own link. `person_id`: as it was requested; `problem`: the reason that there is none."""
 
     person_id: int
     url: str = ""
@@ -60,10 +60,10 @@ def make_person_links(
     if days is not None and not 1 <= days <= MAX_DAYS:
         expected = _("a whole number from %(smallest)s to %(largest)s") % {"smallest": 1, "largest": MAX_DAYS}
         raise RejectedError(bad_value(Code.OUT_OF_RANGE, expected, days, "days"))
-    known = people_lookup.person_ids_by_id(list(dict.fromkeys(person_ids)))
+    owner_ids = people_lookup.person_ids_by_id(list(dict.fromkeys(person_ids)))
     links = []
     for place, person_id in enumerate(person_ids):
-        owner_id = known.get(person_id)
+        owner_id = owner_ids.get(person_id)
         if owner_id is None:
             problem = bad_value(Code.UNKNOWN_PERSON, _("the id of an existing person"), person_id, "people", place)
             links.append(PersonLink(person_id, problem=problem))

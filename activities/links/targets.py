@@ -1,4 +1,4 @@
-"""Where a link leads, and what its clicks are, as the collector knows it without asking the database each time."""
+"""The destination of a link, and the activity of its clicks, for the collector's cache."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -29,7 +29,7 @@ _LENGTH = 36
 
 
 class PersonToken(NamedTuple):
-    """What a token says. `link_id`: `ANY_LINK` for all; `last_day`: UTC, until whose end it works."""
+    """The content of a token. `link_id`: `ANY_LINK` for all; `last_day`: UTC, until whose end it works."""
 
     person_id: int
     link_id: int
@@ -53,7 +53,7 @@ def open_token(text: str, link_id: int, now: datetime) -> int | None:
 
 
 def read_token(text: str) -> PersonToken | None:
-    """What a token says, also one that is over; None for one that no key of ours has sealed."""
+    """The content of a token, also of one that is over; None for one that no key of ours has sealed."""
     if len(text) != _LENGTH or not text.isascii() or not text.startswith(_FIRST):
         return None
     try:

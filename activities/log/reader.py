@@ -18,7 +18,7 @@ from people.core.db.locks import KEY_BITS, LockSpace
 from people.datatypes.canonical import ExactDecoder
 
 MAX_PAGE = 1_000
-AHEAD = timedelta(minutes=10)  # what occurs later than this after it is recorded is in the index `activity_ahead`
+AHEAD = timedelta(minutes=10)  # activities further ahead of their recording are in the index `activity_ahead`
 # `recorded_at` grows with the id, except for differing clocks of servers and for the duration of a transaction.
 DISORDER = timedelta(hours=1)
 # a new token searches at most this many ids for the first that qualifies; a page skips the rest
@@ -81,7 +81,7 @@ Row = TypeVar("Row", ActivityRow, Activity)
 @dataclass(frozen=True, slots=True)
 class ActivityPage(Generic[Row]):
     activities: Sequence[Row]
-    position: ReadPosition  # where the next page begins
+    position: ReadPosition  # the start of the next page
     has_more: bool
 
 
@@ -137,7 +137,7 @@ def _first_id(since: datetime, mark: int) -> int:
             "select first_activity_id(%s, %s::timestamptz, %s::timestamptz)", [mark, since, since - AHEAD - DISORDER]
         )
         (first_id,) = cursor.fetchone()
-        if citus.is_distributed():  # where rows below the coordinator's mark may be invisible still
+        if citus.is_distributed():  # rows below the coordinator's mark may be invisible still
             return first_id
         cursor.execute(
             """select id from (
@@ -278,7 +278,7 @@ def _ranges(position: ReadPosition, mark: int) -> list[str]:
 
 
 def person_timeline(person_id: int, *, limit: int = TIMELINE, **narrowed: Any) -> list[Activity]:
-    """One person's activities, newest first; one statement, narrowed as `_timeline` says."""
+    """One person's activities, newest first; one statement, narrowed by the arguments of `_timeline`."""
     return list(_timeline(person_id, **narrowed)[:limit])
 
 

@@ -44,7 +44,7 @@ class ReportScope:
     last: date
     people: Sequence[int] | None = None
     seconds: float = SECONDS
-    without_bots: bool = False  # what bots caused is left out, of the types that mark it
+    without_bots: bool = False  # activities of bots are left out, of the types that mark them
 
     @property
     def zone(self) -> str:

@@ -165,13 +165,13 @@ def _remove_batch(condition: str, values: list[Any], reason: str, by: Any, frees
                 where k.person_id = g.person and k.activity_type_id = g.type and k.activity_id = g.id""",
                 [ids, people, types],
             )
-    if given := _first_consents(people, types, moments):
-        following.follow_removal(given, Source(Channel.SYSTEM, by.pk if by is not None else None))
+    if first_consents := _first_consents(people, types, moments):
+        following.follow_removal(first_consents, Source(Channel.SYSTEM, by.pk if by is not None else None))
     return len(removed_rows)
 
 
 def _first_consents(people: list[int], types: list[int], moments: list[datetime]) -> dict[int, datetime]:
-    """When the first of the removed consents of each person was recorded."""
+    """The moment at which the first of the removed consents of each person was recorded, by person id."""
     first: dict[int, datetime] = {}
     for person_id, type_id, moment in zip(people, types, moments, strict=True):
         if type_id == GIVEN:

@@ -40,7 +40,7 @@ class EntryValue:
 
 @dataclass(frozen=True, slots=True)
 class _ShownField:
-    """What is shown of a field of an approved version."""
+    """The parts of a field of an approved version that are shown."""
 
     name: str
     api_name: str
@@ -76,7 +76,7 @@ class TimelineEntry:
         return values[:ON_ROW]
 
     def _web_values(self, values: Mapping[str, EntryValue]) -> list[EntryValue]:
-        """The values of a web activity that say something: neither "no bot" nor pages of the same site."""
+        """The informative values of a web activity: neither "no bot" nor pages of the same site."""
         own_host = _host(values["url"].text) if "url" in values else ""
         shown = [values[name] for name in WEB_GLANCE if name in values]
         if self.activity.attributes.get("is_bot") is not True:

@@ -22,7 +22,9 @@ DROP_TRIGGER = "drop trigger activity_removal_is_noted on activity; drop functio
 
 
 class Migration(migrations.Migration):
-    dependencies = [("activities", "0002_log")]
+    dependencies = [
+        ("activities", "0002_log"),
+    ]
 
     operations = [
         migrations.CreateModel(
@@ -38,7 +40,10 @@ class Migration(migrations.Migration):
                 ("day", models.DateField()),
                 ("count", models.BigIntegerField()),
             ],
-            options={"db_table": "daily_count", "default_permissions": ()},
+            options={
+                "db_table": "daily_count",
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="DayToRecount",
@@ -47,7 +52,10 @@ class Migration(migrations.Migration):
                 ("activity_type_id", models.IntegerField()),
                 ("day", models.DateField()),
             ],
-            options={"db_table": "day_to_recount", "default_permissions": ()},
+            options={
+                "db_table": "day_to_recount",
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="LogPosition",
@@ -57,7 +65,10 @@ class Migration(migrations.Migration):
                 ("time_zone", models.CharField(blank=True, max_length=64)),
                 ("read_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
-            options={"db_table": "log_position", "default_permissions": ()},
+            options={
+                "db_table": "log_position",
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="SeenValue",
@@ -80,7 +91,10 @@ class Migration(migrations.Migration):
                 ("times", models.BigIntegerField()),
                 ("last_seen_at", models.DateTimeField()),
             ],
-            options={"db_table": "seen_value", "default_permissions": ()},
+            options={
+                "db_table": "seen_value",
+                "default_permissions": (),
+            },
         ),
         migrations.RunSQL(TRIGGER, DROP_TRIGGER),
     ]

@@ -12,6 +12,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddIndex(
-            model_name="refusedactivity", index=models.Index(fields=["key"], name="refused_activity_key")
-        )
+            model_name="refusedactivity",
+            index=models.Index(fields=["key"], name="refused_activity_key"),
+        ),
     ]

@@ -4,8 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("activities", "0008_refused_activity_key")]
+    dependencies = [
+        ("activities", "0008_refused_activity_key"),
+    ]
 
     operations = [
-        migrations.AddField(model_name="activityday", name="chain", field=models.CharField(max_length=64, null=True))
+        migrations.AddField(
+            model_name="activityday",
+            name="chain",
+            field=models.CharField(max_length=64, null=True),
+        ),
     ]

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
+from people.core.models import Revised
 from people.datatypes.canonical import ExactDecoder
 
 _LETTERS = string.ascii_lowercase + string.digits
@@ -25,7 +26,7 @@ def new_kiosk_key() -> str:
     return "".join(secrets.choice(_LETTERS) for _place in range(32))
 
 
-class Form(models.Model):
+class Form(Revised):
     """A form whose fields stand for person fields. `key` is its public address.
 
     `kiosk_hash`: SHA-256 of the secret in the address of its kiosk, `kiosk_sealed`: the secret, sealed under the key
@@ -65,12 +66,6 @@ class Form(models.Model):
     kiosk_key = models.CharField(max_length=32, unique=True, null=True, editable=False)
     notified = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", verbose_name=_("who is told"))
     is_archived = models.BooleanField(_("archived"), default=False)
-    revision = models.PositiveIntegerField(default=1, editable=False)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
-    )
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True, editable=False)
-    updated_at = models.DateTimeField(_("updated at"), auto_now=True, editable=False)
 
     class Meta:
         db_table = "form"
@@ -106,9 +101,9 @@ class FormField(models.Model):
 
 
 class FormConsent(models.Model):
-    """A text that a form asked consent with. It never changes: another text is another version.
+    """A text with which a form requested consent. It never changes: another text is another version.
 
-    `withdrawn_at`: when the form began to ask with another version, or with none; None for the present one.
+    `withdrawn_at`: the moment when the form got another version, or none; None for the present one.
     """
 
     form = models.ForeignKey(Form, models.CASCADE, related_name="consents")
@@ -153,7 +148,7 @@ class FormSubmission(models.Model):
     reason = models.CharField(max_length=40, blank=True, default="")
     way = models.CharField(_("way"), max_length=5, choices=Way.choices)
     values = models.JSONField(default=dict, decoder=ExactDecoder)
-    page = models.JSONField(default=dict)  # what Fill Out Form needs of page and browser, by API name
+    page = models.JSONField(default=dict)  # values of page and browser for Fill Out Form, by API name
     ip_address = models.CharField(max_length=45, blank=True, default="")
     consent = models.ForeignKey(FormConsent, models.PROTECT, null=True, related_name="+")
     is_consent_recorded = models.BooleanField(default=False)

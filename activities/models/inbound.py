@@ -1,6 +1,5 @@
 """Inbound webhooks: the settings of each, its mappings, the calls that came, and the keys that show repeats."""
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
@@ -8,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from activities.models.replays import Replay, replay_life
+from people.core.models import Revised
 
 MAX_CALLS_A_MINUTE = 10_000
 DEFAULT_CALLS_A_MINUTE = 600
@@ -28,7 +28,7 @@ class InboundWebhook(models.Model):
     signature_header = models.CharField(_("header of the signature"), max_length=100, blank=True, default="")
     secret = models.BinaryField(null=True, editable=False)  # sealed, see `sources.sealing`
     secret_key_name = models.CharField(max_length=64, blank=True, default="", editable=False)
-    # where the sender's own id of a call is: in a header, else in the body; without either the body is its own id
+    # the place of the sender's id of a call: in a header, else in the body; without either the body is its own id
     id_header = models.CharField(_("header of the ID"), max_length=100, blank=True, default="")
     id_path = models.JSONField(_("place of the ID"), default=list, blank=True)
     calls_a_minute = models.PositiveIntegerField(_("calls a minute, at most"), default=DEFAULT_CALLS_A_MINUTE)
@@ -44,8 +44,8 @@ class InboundWebhook(models.Model):
         return str(self.source)
 
 
-class InboundMapping(models.Model):
-    """What the calls of a webhook become: which of them, and where each value of the activity comes from.
+class InboundMapping(Revised):
+    """The mapping of a webhook's calls to activities: which calls, and the origin of each value of the activity.
 
     `definition`: as `inbound.mapping.parse_definition` reads it. `place`: the first mapping that takes a call maps it.
     """
@@ -58,12 +58,6 @@ class InboundMapping(models.Model):
     )
     definition = models.JSONField(default=dict)
     is_on = models.BooleanField(_("on"), default=False)
-    revision = models.PositiveIntegerField(default=1, editable=False)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
-    )
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True, editable=False)
-    updated_at = models.DateTimeField(_("updated at"), auto_now=True, editable=False)
 
     class Meta:
         db_table = "inbound_mapping"

@@ -40,7 +40,7 @@ class Sighting(models.Model):
     count = models.BigIntegerField(_("times"), default=0)
     kept = models.IntegerField(_("waiting"), default=0)
     kept_bytes = models.BigIntegerField(default=0)
-    libraries = models.JSONField(default=dict)  # how often by each name and version of a library
+    libraries = models.JSONField(default=dict)  # the number of events by name and version of a library
     samples = models.JSONField(default=list)
     is_announced = models.BooleanField(default=False, db_default=False)  # a notice has named it
     first_at = models.DateTimeField(_("first seen"), db_default=Now())
@@ -63,9 +63,9 @@ class Sighting(models.Model):
 
 
 class SightingDay(models.Model):
-    """How often the events of an undefined name came on one day (UTC).
+    """The number of events of an undefined name on one day (UTC).
 
-    `properties`: of so many of them a property came, by a digest of its name; of the properties that most have.
+    `properties`: the number of them with a property, by a digest of its name; of the properties that most have.
     """
 
     sighting = models.ForeignKey(Sighting, models.CASCADE, related_name="days")

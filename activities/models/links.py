@@ -7,6 +7,8 @@ from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from people.core.models import Revised
+
 MAX_CODE = 50
 
 
@@ -24,12 +26,12 @@ class LinkCode(models.Model):
         return self.code
 
 
-class TrackedLink(models.Model):
+class TrackedLink(Revised):
     """A short address that leads to `destination` and keeps each click. `code` never changes: it is in print.
 
-    `fallback`: where it leads once `expires_at` is past; empty: a page says that it is over. `activity`: what a click
+    `fallback`: where it leads once `expires_at` is past; empty: to a page that it is over. `activity`: what a click
     is on a timeline; Click Email names `email_name`. `website`: the web site whose visitors click. `is_identifying`: a
-    person's own link says whose browser it is.
+    person's own link associates the browser with them.
     """
 
     class LinkChannel(models.TextChoices):
@@ -68,12 +70,6 @@ class TrackedLink(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("owner")
     )
-    revision = models.PositiveIntegerField(default=1, editable=False)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
-    )
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True, editable=False)
-    updated_at = models.DateTimeField(_("updated at"), auto_now=True, editable=False)
 
     class Meta:
         db_table = "tracked_link"
@@ -103,11 +99,11 @@ class LinkDestination(models.Model):
 
 
 class LinkClick(models.Model):
-    """One click as the collector kept it, once for each `message_id`; the newest ones, as LINK_CLICK_DAYS says.
+    """One click as the collector kept it, once for each `message_id`; kept for LINK_CLICK_DAYS.
 
-    `reason`: by what a machine was known; empty for a human. `person_id`: whose link it was (`is_signed`), or whose
-    browser (`association_id`). `visitor_id`: the browser, where it is known. `values`: what the activity has of browser
-    and page; empty where the browser asks not to be tracked. `problem`: the code of why nothing was recorded.
+    `reason`: for counting it as a machine's; empty for a human. `person_id`: whose link it was (`is_signed`), or whose
+    browser (`association_id`). `visitor_id`: the browser, where it is known. `values`: values of browser and page for
+    the activity; empty where the browser opts out. `problem`: the code of the reason for recording nothing.
     """
 
     class State(models.TextChoices):

@@ -1,12 +1,12 @@
-"""How well what event sources send fits the types that take it."""
+"""Counts of events from event sources that fit the types that take them, and of those that do not."""
 
 from django.db import models
 
 
 class QualityDay(models.Model):
-    """What one source's program sent for one type on one day (UTC): counts, and no values.
+    """Counts of the events that one source's program sent for one type on one day (UTC), without values.
 
-    `library`: name and version of the program that sent it; empty where it said none, `…` for those beyond the limit.
+    `library`: name and version of the program that sent it; empty without one, `…` for those beyond the limit.
     `unknown`: events with properties that no field takes; `wrong`: events rejected for their values.
     """
 

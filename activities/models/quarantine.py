@@ -30,7 +30,7 @@ class RefusedActivity(models.Model):
     activity_type = models.ForeignKey(
         "activities.ActivityType", models.SET_NULL, null=True, related_name="+", verbose_name=_("activity type")
     )
-    person_id = models.IntegerField(null=True)  # where the row named one by id
+    person_id = models.IntegerField(null=True)  # of a row that names the person by id
     code = models.CharField(_("reason"), max_length=40)  # of the first problem
     field = models.CharField(_("field"), max_length=255, blank=True)
     problems = models.JSONField()

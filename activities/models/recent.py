@@ -44,9 +44,9 @@ class RecentEvent(models.Model):
     number = models.BigIntegerField()  # counts the events of the source
     received_at = models.DateTimeField(db_default=Now())
     kind = models.TextField()
-    title = models.TextField(blank=True)  # what it is about: the page's address, the link, the name of the activity
+    title = models.TextField(blank=True)  # its subject: the page's address, the link, the name of the activity
     outcome = models.CharField(max_length=8, choices=Outcome.choices)
-    problem = models.JSONField(null=True)  # why it was not kept, as `serialize_problem` makes it
+    problem = models.JSONField(null=True)  # the reason that it was not kept, by `serialize_problem`
     check_nonce = models.TextField(blank=True)
     visitor_id = models.BigIntegerField(null=True)
     is_bot = models.BooleanField(default=False)
@@ -70,7 +70,7 @@ class RecentEvent(models.Model):
 
     @property
     def reason(self) -> str:
-        """Why it was not kept, with the field that is wrong, in the active language; empty if it was."""
+        """The reason that it was not kept, with the field, in the active language; empty if it was."""
         if not self.problem:
             return ""
         problem = restore_problem(self.problem)

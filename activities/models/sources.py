@@ -8,11 +8,13 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from people.core.models import Revised
+
 DEFAULT_BYTES_A_DAY = 1_000_000_000
 DEFAULT_PEOPLE_AN_HOUR = 100
 
 
-class EventSource(models.Model):
+class EventSource(Revised):
     """A web site, program or product that sends events with a write key, which can only append."""
 
     class Kind(models.TextChoices):
@@ -32,7 +34,7 @@ class EventSource(models.Model):
     consent = models.CharField(_("consent"), max_length=8, choices=Consent.choices, default=Consent.GRANTED)
     # the person field that the sender's user ids are values of; empty: they are not looked up
     user_id_field = models.CharField(_("person field of user ids"), max_length=255, blank=True, default="")
-    # what a page claims without a signature creates people only where that is allowed
+    # claims of a page without a signature create people only where that is allowed
     creates_people = models.BooleanField(_("pages create people"), default=False, db_default=False)
     # by forms and claims, which any visitor can send with the public key
     people_an_hour = models.PositiveIntegerField(
@@ -42,12 +44,6 @@ class EventSource(models.Model):
     bytes_a_day = models.BigIntegerField(_("bytes a day, at most"), default=DEFAULT_BYTES_A_DAY)
     is_on = models.BooleanField(_("on"), default=True)
     last_seen_at = models.DateTimeField(_("last seen"), null=True, editable=False)
-    revision = models.PositiveIntegerField(default=1, editable=False)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
-    )
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True, editable=False)
-    updated_at = models.DateTimeField(_("updated at"), auto_now=True, editable=False)
 
     class Meta:
         db_table = "event_source"

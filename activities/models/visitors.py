@@ -96,10 +96,10 @@ class Association(models.Model):
 
 
 class VisitorActivity(models.Model):
-    """What a visitor did, as the collector committed it; a row of the log once it has an `activity_id`.
+    """An activity of a visitor, as the collector committed it; a row of the log once it has an `activity_id`.
 
     The table is made by migration 0020, in partitions by the day (UTC) of `received_at`. `version`: the type's version
-    that checked the row. A row without a type only says who the visitor is (`identity`). `association_id`: the owner
+    that checked the row. A row without a type only identifies the visitor (`identity`). `association_id`: the owner
     at the moment of the hit, or the one that took in what waited (`is_past`: its rows are back-fill). `message_id` is
     unique for its source, and part of the external id in the log. `refusal`: the code of the reason why the row cannot
     enter the log; `repeated` for one that is there by another row.
@@ -122,7 +122,7 @@ class VisitorActivity(models.Model):
     client_at = models.DateTimeField(null=True)
     primary_value = models.TextField(null=True)
     attributes = models.JSONField(default=dict, decoder=ExactDecoder)
-    # {"evidence": Association.Evidence, "email", "user_id", "fields"}: what the hit says of who the visitor is
+    # {"evidence": Association.Evidence, "email", "user_id", "fields"}: the hit's evidence of who the visitor is
     identity = models.JSONField(null=True)
     identity_state = models.PositiveSmallIntegerField(null=True, choices=Identity.choices)
     is_bot = models.BooleanField(default=False)

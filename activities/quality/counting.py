@@ -41,17 +41,17 @@ def forget_old_days() -> int:
 
 def _within_limit(counts_by_key: Mapping[Key, EventCounts], today: date) -> dict[Key, EventCounts]:
     """The same with names of libraries as they are stored, and without those that are beyond the limit today."""
-    known: dict[tuple[int, int], set[str]] = {key[:2]: set() for key in counts_by_key}
+    libraries_today: dict[tuple[int, int], set[str]] = {key[:2]: set() for key in counts_by_key}
     rows = QualityDay.objects.filter(
         day=today,
         activity_type_id__in={key[0] for key in counts_by_key},
         source_id__in={key[1] for key in counts_by_key},
     )
     for type_id, source_id, library in rows.values_list("activity_type_id", "source_id", "library"):
-        known.get((type_id, source_id), set()).add(library)
+        libraries_today.get((type_id, source_id), set()).add(library)
     result: dict[Key, EventCounts] = {}
     for (type_id, source_id, library), counts in counts_by_key.items():
-        name, libraries = quoted_value(library, MAX_LIBRARY) if library else "", known[type_id, source_id]
+        name, libraries = quoted_value(library, MAX_LIBRARY) if library else "", libraries_today[type_id, source_id]
         if name not in libraries and len(libraries) >= MAX_LIBRARIES:
             name = OTHER_LIBRARIES
         libraries.add(name)

@@ -1,4 +1,4 @@
-"""How well received values fitted their type, by source and library, and the properties that no field takes."""
+"""Counts of received values that fitted their type, by source and library, and properties that no field takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class TypeQuality:
 
 
 def quality_of_type(activity_type: ActivityType, days: int = DAYS) -> TypeQuality:
-    """What the sources sent for the type in the last days (UTC), those that sent most first. Two statements."""
+    """The counts of each source for the type in the last days (UTC), those that sent most first. Two statements."""
     since = timezone.now().astimezone(UTC).date() - timedelta(days=days - 1)
     rows = QualityDay.objects.filter(activity_type=activity_type, day__gte=since)
     sums = rows.values("source_id", "source__name", "library").annotate(

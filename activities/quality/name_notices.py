@@ -17,7 +17,7 @@ from people.core.notifications import NoticeKind
 
 AT_ONCE = 1_000  # names of one run, those that came most often
 COMPARED_DAYS = 7
-MIN_EVENTS = 20  # of the day, and of the days before, without which a share says nothing
+MIN_EVENTS = 20  # of the day, and of the days before, without which a share is noise
 RISE = 0.2  # of a share against the days before, up or down
 JUMP = 3  # times the average of the days before
 MIN_JUMP = 100  # events of a day, without which a jump is noise
@@ -61,7 +61,7 @@ class _Name:
 
 
 class _Total:
-    """What came under a name in the days before. `first`: the first of these days with an event."""
+    """The counts of a name in the days before. `first`: the first of these days with an event."""
 
     def __init__(self, count: int, first: date) -> None:
         self.count, self.first, self.properties = count, first, Counter[str]()

@@ -24,7 +24,7 @@ from people.core.notifications import NoticeKind
 
 AT_ONCE = 1_000  # names of one run
 COMPARED_DAYS = 7
-MIN_EVENTS = 20  # of the day, and of the days before, without which a share says nothing
+MIN_EVENTS = 20  # of the day, and of the days before, without which a share is noise
 RISE = 0.2  # of a share of events against the days before
 CHANGED_SHARES = {"wrong": "values_changed", "unknown": "share_changed"}  # counts of a day: the notice of their rise
 INBOX = "admin:activities_sighting_changelist"

@@ -40,15 +40,15 @@ def fit_row(row: NewActivity) -> None:
     if type(type_id) is not int or type_id not in HISTORY_TYPES:
         return
     names = _api_names(type_id)
-    known = names.keys() | names.values()
-    # what Marketo says nothing in is left out where the product has no field for it
+    type_names = names.keys() | names.values()
+    # Marketo's blank attributes are left out where the product has no field for them
     attributes = [
-        (names.get(name, name), value) for name, value in row.attributes if name in known or not is_blank(value)
+        (names.get(name, name), value) for name, value in row.attributes if name in type_names or not is_blank(value)
     ]
-    given = {name for name, _value in attributes}
+    row_names = {name for name, _value in attributes}
     for short, whole in WHOLE_VALUES.items():
         value = next((value for name, value in attributes if name == short), None)
-        if isinstance(value, str) and len(value) > MAX_STRING and whole not in given and whole in names.values():
+        if isinstance(value, str) and len(value) > MAX_STRING and whole not in row_names and whole in names.values():
             attributes.append((whole, value))
     row.primary_value, row.attributes = clip_values(type_id, row.primary_value, attributes)
 
@@ -57,5 +57,5 @@ def fit_row(row: NewActivity) -> None:
 def _api_names(type_id: int) -> dict[str, str]:
     """The API names of a standard type's fields by the names that Marketo's files have."""
     fields = TYPES[type_id].fields()
-    marketo = {name: api_name for (known, api_name), name in ATTRIBUTE_NAMES.items() if known == type_id}
+    marketo = {name: api_name for (type_of_name, api_name), name in ATTRIBUTE_NAMES.items() if type_of_name == type_id}
     return {str(field.name): field.api_name for field in fields} | marketo

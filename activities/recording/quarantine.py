@@ -1,8 +1,8 @@
 """Refused rows, stored as received with the reasons, so that nothing that was sent is lost.
 
 A row is identified by its external id, or else by its content: sent again, it is counted in the same stored row,
-which has what was sent last, back-fill or not, unless a user has corrected it. Of one sender and day as much is kept as
-`QUARANTINE_BYTES_A_DAY` says; further rows are counted by the metrics only, and named in the replies.
+which has what was sent last, back-fill or not, unless a user has corrected it. Of one sender and day up to
+`QUARANTINE_BYTES_A_DAY` are kept; further rows are counted by the metrics only, and named in the replies.
 """
 
 import json
@@ -35,7 +35,7 @@ from people.models import Person
 KEPT_FROM = frozenset({Channel.API, Channel.MARKETO, Channel.IMPORT, Channel.COMMAND, Channel.EVENTS})
 MAX_RAW = 262_144
 ROW_BYTES = 450  # of the database for a refused row without its texts, with its indexes
-MAX_SENDERS = 10_000  # whose room a process remembers
+MAX_SENDERS = 10_000  # with a room in a process
 RECOUNT_AFTER = timedelta(minutes=1)
 _KEY_OF_ROW = re.compile(r"row:[0-9a-f]{32}:[0-9]{1,12}|import:[0-9]{1,12}:[0-9]{1,12}")
 _COLUMNS = (
@@ -54,7 +54,7 @@ _COLUMNS = (
 )
 
 
-# what a row sent again replaces in the stored one; a text too large to be kept replaces nothing
+# columns of the stored row that a row sent again replaces; a text too large to be kept replaces nothing
 _RESENT = ", ".join(
     f"""{column} = case when excluded.raw = '' or strpos(r.raw, '"corrected_by": ') > 0
         then r.{column} else excluded.{column} end"""
@@ -103,7 +103,7 @@ def keep_refused_rows(
 
 @dataclass(slots=True)
 class _Room:
-    """What this process may keep of a sender, in bytes, before stored rows are counted again; at `until` they are."""
+    """The room of a sender in this process, in bytes, until stored rows are counted again; at `until` at the latest."""
 
     left: int
     is_last: bool  # there is no more today
@@ -339,7 +339,7 @@ def _erase(erasing: personal_data.Erasing) -> None:
 
 
 def _references(person_ids: Sequence[int]) -> list[str]:
-    """How rows name these people by their unique fields, whole, as `encode_row` writes it, in lower case: texts of an
+    """References to these people by their unique fields, as `encode_row` writes them, in lower case: texts of an
     erase leave out short values, which occur in those of other people."""
     unique = {name: info for name, info in catalog.field_catalogue().items() if info.is_unique}
     lookups = [

@@ -188,12 +188,12 @@ class ActivityBatch:
 
     def _find_versions(self) -> None:
         """Find the versions that checked rows earlier, under the locks of their types."""
-        wanted = {
+        versions = {
             (self.type_ids[row.activity_type], row.acceptance.version)
             for row in self.rows
             if row.acceptance is not None and _get(self.type_ids, row.activity_type) is not None
         }
-        self.versions = recording_sql.ids_of_versions(wanted) if wanted else {}
+        self.versions = recording_sql.ids_of_versions(versions) if versions else {}
 
     def _shape(self, row: NewActivity) -> "schema.Schema | Problem":
         """The schema that checks the row, or the problem of its type."""

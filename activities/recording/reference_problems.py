@@ -43,7 +43,7 @@ def unknown_type_problem(reference: Any) -> Problem:
 
 
 def parse_external_id(value: Any, problems: list[Problem]) -> str | None:
-    """The external id as text; None if there is none, or if it is invalid, which `problems` then says."""
+    """The external id as text; None if there is none, or if it is invalid: then `problems` has the reason."""
     if is_blank(value):
         return None
     try:

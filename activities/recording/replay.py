@@ -1,7 +1,7 @@
 """Settles refused rows: corrects them, renames a field, records them after all, or dismisses them.
 
 A row is recorded once, however often and by however many users it is replayed: with today's live version, and as
-if received through the channel that refused it; as back-fill unless the caller says that it counts as just received.
+if received through the channel that refused it; as back-fill unless `backfill` is False.
 The source of a corrected row is the user who corrected it last.
 Each function is limited to the rows of its user and of that user's API clients. For those of others it needs the right
 `OTHERS` besides those to see them.

@@ -9,7 +9,7 @@ from uuid import uuid4
 from activities.inbox.decisions import decision_of
 from activities.inbox.mapping import check_event
 from activities.inbox.names import clean_name, name_key
-from activities.inbox.sightings import Kind, Seen
+from activities.inbox.sightings import Kind, Seen, seen_values
 from activities.recording.rows import NewActivity
 from activities.segment.people import Traits, Who, read_id, read_message_id, read_traits, read_who
 from activities.segment.refused import SAID, readable_who, refused_event, refused_message, viewed_name
@@ -19,7 +19,7 @@ from activities.sources.recent import MAX_KIND, MAX_TITLE
 from activities.tracking.addresses import kept_ip_address, parse_address
 from activities.tracking.agents import Agent, parse_agent
 from activities.tracking.reading import Client, EventContext, Reader, ReceivedEvent, content_digest, storable_text
-from activities.tracking.undefined import MAX_UNKNOWN, keep_waiting, refuse_if_blocked, seen_event, seen_properties
+from activities.tracking.undefined import keep_waiting, refuse_if_blocked, seen_event, seen_properties
 from activities.tracking.wire import why_not_kept
 from activities.visitors.hits import Hit
 from activities.visitors.partitions import earlier_day, sent_day
@@ -55,7 +55,7 @@ class Message:
         return isinstance(options, dict) and options.get("backfill") is True
 
     def content_for_digest(self) -> dict[str, Any]:
-        """All that the client said, for the digest: never anything that follows from when it was received."""
+        """The members that the client sent, for the digest: none depends on the time of arrival."""
         return {name: self.raw[name] for name in SAID if self.raw.get(name) is not None}
 
 
@@ -96,7 +96,7 @@ class MessageReader(Reader):
         )
 
     def with_hint(self, hit: Hit) -> Hit:
-        """The hit with what the message says of its visitor, kept while the visitor has no owner."""
+        """The hit with the message's identity of its visitor, kept while the visitor has no owner."""
         if self.message.who.proves:
             hit.identity, hit.is_hint = self.message.who.identity(), True
         return hit
@@ -161,7 +161,7 @@ def _message(
         raise RejectedError(Problem(Code.TOO_LARGE, _("at most 32 KB in one message")))
     if raw.get("type") not in KINDS if isinstance(raw.get("type"), str) else True:
         raise RejectedError(bad_value(Code.UNKNOWN_TYPE, ", ".join(KINDS), raw.get("type"), "type"))
-    # without an id it is another message each time: nothing says that it is the same
+    # without an id it is another message each time: repeats cannot be recognised
     message_id = read_message_id(raw) or str(uuid4())
     moment = message_times(raw, sent_at, client.received, client.sender.is_server)
     return Message(message_id, raw, context, integrations, read_who(raw, context, client.sender), moment)
@@ -190,7 +190,7 @@ def _client_of(message: Message, client: Client) -> Client:
 
 
 def _why_not_kept(context: Mapping[str, Any], integrations: Mapping[str, Any], client: Client) -> Problem | None:
-    """Why the message is acknowledged and not kept: its own `integrations`, or the visitor's consent."""
+    """The reason to acknowledge the message and not keep it: its own `integrations`, or the visitor's consent."""
     ours = integrations.get(OUR_NAME)
     if ours is False or (ours is None and integrations.get("All") is False):
         return Problem(Code.NOT_ALLOWED, _("The sender excludes this product."))
@@ -282,12 +282,9 @@ def _group(reader: MessageReader, item: ReceivedEvent) -> list[Hit]:
 
 
 def _said_of_person(reader: MessageReader, item: ReceivedEvent, traits: Traits) -> list[Hit]:
-    """The hit that identifies a person, and for a program's user with a browser one that says whose browser it is."""
+    """The hit that identifies a person, and for a program's user with a browser one that identifies that browser."""
     message, source = reader.message, reader.client.source
-    item.seen = [
-        Seen(source.pk, Kind.TRAIT, path, 0, message.library, value)
-        for path, value in list(traits.unknown.items())[:MAX_UNKNOWN]
-    ]
+    item.seen = seen_values(Seen(source.pk, Kind.TRAIT, "", library=message.library), traits.unknown)
     who = message.who.with_email(traits.email)
     identity = who.identity(traits.fields)
     if identity is None:
@@ -302,12 +299,12 @@ def _said_of_person(reader: MessageReader, item: ReceivedEvent, traits: Traits) 
 
 
 def _alias(reader: MessageReader, _item: ReceivedEvent) -> list[Hit]:
-    """Whose browser an earlier id was. Two people who are known stay two: an alias merges no people."""
+    """A hit that identifies the browser of an earlier id. Two known people stay two: an alias merges no people."""
     previous = read_id(reader.message.raw, "previousId")
     if not previous or not reader.message.who.user_id:
         missing = "userId" if previous else "previousId"
         raise RejectedError(bad_value(Code.MISSING_VALUE, _("an id"), reader.message.raw.get(missing), missing))
-    who = reader.message.who.claimed()  # a signature does not say whose the earlier id was
+    who = reader.message.who.claimed()  # a signature does not cover the earlier id
     identity = who.identity()
     if identity is None:
         return []
@@ -316,7 +313,7 @@ def _alias(reader: MessageReader, _item: ReceivedEvent) -> list[Hit]:
 
 
 def _about(reader: MessageReader, who: Who, anonymous_id: str, identity: Mapping[str, Any]) -> Hit:
-    """A hit that says whose browser the one with this anonymous id is."""
+    """A hit that identifies the browser with this anonymous id."""
     hit = reader.hit(identity={**identity, "fields": {}})
     hit.visitor, hit.message_id = replace(who, anonymous_id=anonymous_id).anonymous_visitor, f"{hit.message_id}:visitor"
     return hit

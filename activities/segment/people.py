@@ -1,4 +1,4 @@
-"""Who a message is about: the visitor that it is kept for, and what it says of who that is.
+"""The subject of a message: the visitor that it is kept for, and the identity that it claims or proves.
 
 A user id of a program is known like a browser is: by a visitor of its own, whose hash no browser's token can have. So
 one path leads from every message to the log, and waiting, merging, erasing and undoing are the same for all.
@@ -39,7 +39,7 @@ RESERVED = {
     "addresscountry": "country",
     "birthday": "date_of_birth",
 }
-# what identifies a person, or says nothing that a field could have
+# traits that identify a person, or that no field could have
 _OWN = frozenset({"email", "id", "userid", "createdat", "updatedat", "anonymousid"})
 
 
@@ -54,7 +54,7 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """The ids of one message; empty for none. `proves`: what it says of identity is known and no claim."""
+    """The ids of one message; empty for none. `proves`: its identity is certain, and no claim."""
 
     sender: Sender
     user_id: str
@@ -78,7 +78,7 @@ class Who:
 
     @property
     def user_visitor(self) -> VisitorKey:
-        """No token contains NUL. What a program knows, what a page signs and what it claims have their own visitors."""
+        """The visitor of the user id: one each for ids of programs, signed and claimed ones. No token contains NUL."""
         source = self.sender.source
         space = source.user_id_field or f"source {source.pk}"
         kind = "user" if self.sender.is_server else "signed user" if self.proves else "claimed user"
@@ -94,7 +94,7 @@ class Who:
         return replace(self, proves=self.sender.is_server)
 
     def identity(self, fields: Mapping[str, str] | None = None) -> dict[str, Any] | None:
-        """What a hit says of who its visitor is; None where the message names no person."""
+        """The identity of the hit's visitor; None where the message names no person."""
         known = {"user_id": self.user_id, "email": self.email or self._email_as_user_id()}
         named = {name: value for name, value in known.items() if value}
         if not named:

@@ -1,4 +1,4 @@
-"""What the quarantine keeps of a refused message: recorded from there, it is the same message."""
+"""Rows of refused messages for the quarantine: recorded from there, each is the same message."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from activities.tracking.reading import Client, storable_text
 from people.core.errors import RejectedError
 
 T = TypeVar("T")
-# what the client itself said: nothing that a retry says anew
+# members set by the client once: none that a retry changes
 SAID = (
     *("type", "event", "name", "category", "userId", "anonymousId", "groupId", "previousId"),
     *("timestamp", "originalTimestamp", "properties", "traits"),
@@ -32,7 +32,7 @@ def refused_event(
 def refused_message(raw: Any, context: Mapping[str, Any], sent_at: Any, client: Client) -> NewActivity | None:
     """The row of a message with a bad member, with the others as far as they can be read; None for what is no object.
 
-    Of other messages than events all that the client said is kept, in place of an event's properties.
+    Of other messages than events all members of the client are kept, in place of an event's properties.
     """
     if not isinstance(raw, dict):
         return None
@@ -49,7 +49,7 @@ def refused_message(raw: Any, context: Mapping[str, Any], sent_at: Any, client: 
 
 
 def readable_who(raw: Any, context: Mapping[str, Any], sender: Sender) -> Who:
-    """Who a message is about, as far as its ids can be read."""
+    """The ids of a message, as far as they can be read."""
     members = raw if isinstance(raw, dict) else {}
     ids = [_readable(lambda name=name: read_id(members, name), "") for name in ("userId", "anonymousId")]  # type: ignore[misc]
     return _readable(lambda: read_who(members, context, sender), Who(sender, ids[0], ids[1], proves=sender.is_server))

@@ -1,4 +1,4 @@
-"""When a message happened: its own time, corrected by the clock of a browser, and never guessed.
+"""The time of a message: its own, corrected by the clock of a browser, and never guessed.
 
 A server's clock that is right within a minute is taken at its word. So is a time long before the message was sent: that
 is history on purpose. In between, the message happened as long before its arrival as it waited to be sent.
@@ -29,14 +29,14 @@ _FIRST, _MS, _US, _LAST = 10**8, 10**11, 10**14, 10**17  # seconds are below _MS
 
 @dataclass(frozen=True, slots=True)
 class MessageTimes:
-    """`client_at`: as the sender's clock showed it, the same at each try; None where it said nothing."""
+    """`client_at`: as the sender's clock showed it, the same at each try; None without a time."""
 
     occurred_at: datetime
     client_at: datetime | None
 
 
 def message_times(message: Mapping[str, Any], sent_at: Any, received: datetime, is_server: bool) -> MessageTimes:
-    """When a message happened; its own `sentAt` counts before its batch's. Raises `RejectedError` (`wrong_type`)."""
+    """The times of a message; its own `sentAt` counts before its batch's. Raises `RejectedError` (`wrong_type`)."""
     name = "originalTimestamp" if not is_blank(message.get("originalTimestamp")) else "timestamp"
     at = parse_sent_moment(message.get(name), name)
     if at is None:
@@ -75,7 +75,7 @@ _sent_text = lru_cache(maxsize=64)(_readable)  # all messages of a batch have th
 def parse_sent_moment(value: Any, name: str) -> datetime | None:
     """A moment as programs write it; None for no value. Raises `RejectedError` (`wrong_type`).
 
-    ISO 8601, or a number of seconds, milliseconds or microseconds since 1970, as its size says.
+    ISO 8601, or a number of seconds, milliseconds or microseconds since 1970, by its size.
     """
     if is_blank(value):
         return None

@@ -1,4 +1,4 @@
-"""The envelope of Segment's calls: one message, or a batch of them, whatever the content type says."""
+"""The envelope of Segment's calls: one message, or a batch of them, with any content type."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,7 +71,7 @@ def parse_envelope(call: str, body: bytes) -> Envelope:
 
 
 def _shared(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """What a batch says for each of its messages, bounded as one message is."""
+    """The member of a batch that applies to all its messages, bounded as one message is."""
     member = value.get(name)
     if not isinstance(member, dict):
         return {}

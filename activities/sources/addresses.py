@@ -36,6 +36,6 @@ def webhook_address(write_key: str) -> str:
 
 
 def segment_host() -> str:
-    """What clients of Segment's API are pointed at: scheme, host and port, without a path."""
+    """The base address for clients of Segment's API: scheme, host and port, without a path."""
     address: str = settings.COLLECTOR_URL
     return address

@@ -90,7 +90,7 @@ def check_key(
 def check_webhook_key(key: SourceKey | None, size: int, has_room: Callable[[EventSource, int], bool]) -> Sender:
     """The sender of a call of `size` bytes to the secret address of a webhook.
 
-    Raises `KeyRejectedError` as `check_key`. Nothing says that a browser sends it: the address is all that is needed.
+    Raises `KeyRejectedError` as `check_key`. Browsers are not refused: the address is all that is needed.
     """
     try:
         if key is None or not is_of_webhook(key):

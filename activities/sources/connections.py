@@ -1,4 +1,4 @@
-"""How a program is pointed at the collector: lines that are ready to run."""
+"""Code that connects a program with the collector: lines that are ready to run."""
 
 from dataclasses import dataclass
 from typing import Any

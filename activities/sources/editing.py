@@ -105,10 +105,10 @@ def change_source(
 
 
 def needs_confirmation(source: EventSource, values: Mapping[str, Any]) -> bool:
-    """Whether these new values let more hosts send, record more, or more of what is sent name people.
+    """True if these new values let more hosts send, record more, or more of what is sent name people.
 
     A session must be confirmed for that. Hosts are origins, and the sites of a Munchkin ID; forms may lead back to the
-    origins, too. Sites of one group know the same visitors.
+    origins, too. Sites of one group share their visitors.
     """
     if values.get("consent") == EventSource.Consent.GRANTED != source.consent:
         return True
@@ -274,19 +274,19 @@ def _group(source: EventSource) -> Iterator[Problem]:
 
 
 def _origins(source: EventSource) -> Iterator[Problem]:
-    given = source.origins
-    if not isinstance(given, list) or len(given) > MAX_ORIGINS:
-        yield bad_value(Code.WRONG_TYPE, _("at most 50 origins"), given, "origins")
+    origins = source.origins
+    if not isinstance(origins, list) or len(origins) > MAX_ORIGINS:
+        yield bad_value(Code.WRONG_TYPE, _("at most 50 origins"), origins, "origins")
         return
     if not source.is_browser:
-        if given:
+        if origins:
             message = _("Only a web site has origins: the key of a program doesn't work in web pages.")
             yield Problem(Code.UNEXPECTED_VALUE, message, ("origins",))
         return
-    if not given:
+    if not origins:
         yield Problem(Code.MISSING_VALUE, _("Name at least one origin, like https://www.example.com."), ("origins",))
     parsed = []
-    for index, text in enumerate(given):
+    for index, text in enumerate(origins):
         origin = parse_origin(text) if isinstance(text, str) else None
         if origin is None:
             expected = _("scheme and host of a site, like https://www.example.com, without a path")

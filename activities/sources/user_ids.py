@@ -21,8 +21,8 @@ def find_or_make_field() -> str:
     source then has none until a user chooses one.
     """
     catalogue = field_catalogue()
-    if (known := _known(catalogue)) is not None:
-        return known.api_name if known.is_unique else ""
+    if (own_field := _field_named_user_id(catalogue)) is not None:
+        return own_field.api_name if own_field.is_unique else ""
     used = {field.label.lower() for field in catalogue.values()}
     label = next((label for label in LABELS if label.lower() not in used), FIELD)
     try:
@@ -37,19 +37,19 @@ def lacks_field(source: EventSource) -> bool:
 
 
 def why_unidentified(source: EventSource, catalogue: Catalogue) -> str:
-    """Why a program's user ids identify no person, and what helps; empty where they do."""
+    """The reason that a program's user ids identify no person, with the remedy; empty where they do."""
     if not lacks_field(source):
         return ""
-    known = _known(catalogue)
-    if known is None or known.is_unique:
+    field = _field_named_user_id(catalogue)
+    if field is None or field.is_unique:
         return _("User IDs from this program identify nobody yet: no person field is set for them.")
     text = _(
         "User IDs from this program identify nobody: the person field “%(field)s” is not unique. Make it unique, or "
         "choose another unique field."
     )
-    return text % {"field": known.shown_label}
+    return text % {"field": field.shown_label}
 
 
-def _known(catalogue: Catalogue) -> FieldInfo | None:
+def _field_named_user_id(catalogue: Catalogue) -> FieldInfo | None:
     """The field with the name, however its case is."""
     return next((field for name, field in catalogue.items() if name.lower() == FIELD.lower()), None)

@@ -131,18 +131,18 @@ def bad_address(expected: str, value: object, *path: str) -> Problem:
 
 def campaign_values(address: Address) -> dict[str, str]:
     """The UTM values and the first click id of a page's address, by the API names of the standard types' fields."""
-    known = _values_by_name(address.query)
-    values = {name: known[name][0] for name in UTM_FIELDS if name in known}
+    query_values = _values_by_name(address.query)
+    values = {name: query_values[name][0] for name in UTM_FIELDS if name in query_values}
     for name in CLICK_IDS:
-        if name in known:
-            return values | {"click_id": known[name][0], "click_id_type": name}
+        if name in query_values:
+            return values | {"click_id": query_values[name][0], "click_id_type": name}
     return values
 
 
 def campaign_query(address: Address) -> str:
     """The part of a page's query that `campaign_values` reads; empty where that is more than a page sends along."""
-    known = _values_by_name(address.query)
-    query = urlencode({name: known[name][0] for name in CAMPAIGN_NAMES if name in known})
+    query_values = _values_by_name(address.query)
+    query = urlencode({name: query_values[name][0] for name in CAMPAIGN_NAMES if name in query_values})
     return query if len(query) <= MAX_CAMPAIGN_QUERY else ""
 
 
@@ -170,7 +170,7 @@ def _values_by_name(query: str) -> dict[str, list[str]]:
 
 
 def kept_ip_address(text: str) -> str:
-    """What is kept of a network address: without its last octet (IPv6: its last 80 bits), unless set otherwise."""
+    """A network address as it is kept: without its last octet (IPv6: its last 80 bits), unless set otherwise."""
     return "" if settings.TRACKING_IP_ADDRESSES == "none" else _kept_ip_address(text, settings.TRACKING_IP_ADDRESSES)
 
 

@@ -1,4 +1,4 @@
-"""What requests brought without a definition: where it waits, and how it is counted."""
+"""Events and properties of requests without a definition: their waiting rows, and their counts."""
 
 from collections import defaultdict
 from collections.abc import Iterable

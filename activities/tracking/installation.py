@@ -72,7 +72,7 @@ _RECIPES = (
 
 @dataclass(frozen=True, slots=True)
 class CodeBlock:
-    """What is copied as a whole into one place, in one language; its label says which place."""
+    """Code to be copied as a whole into one place, in one language; `label` names the place."""
 
     label: str
     code: str

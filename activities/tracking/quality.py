@@ -1,4 +1,4 @@
-"""How well the events of committed requests fitted their types."""
+"""Counts of the events of committed requests that fitted their types, or did not."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from activities.tracking.reading import ReceivedEvent
 from activities.tracking.submissions import Submission
 from activities.visitors.hits import HitStatus
 
-_OF_VALUES = frozenset({"attributes", "primary_value"})  # where the path of a problem of a value begins
+_OF_VALUES = frozenset({"attributes", "primary_value"})  # the first steps of the paths of values' problems
 
 
 def note_quality(submissions: Iterable[Submission]) -> None:

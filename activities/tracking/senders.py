@@ -73,11 +73,11 @@ class KnownKeys:
             return NO_KEY
         return self._keys.get(text) or self._unknown.get(text)
 
-    def keep(self, text: str, known: KnownKey) -> None:
+    def keep(self, text: str, known_key: KnownKey) -> None:
         self._keys.pop(text, None)
         self._unknown.pop(text, None)
-        cache, size = (self._unknown, MAX_UNKNOWN) if known.key is None else (self._keys, MAX_KEPT)
-        cache[text] = known
+        cache, size = (self._unknown, MAX_UNKNOWN) if known_key.key is None else (self._keys, MAX_KEPT)
+        cache[text] = known_key
         while len(cache) > size:
             cache.popitem(last=False)
 

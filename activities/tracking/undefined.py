@@ -6,7 +6,7 @@ from typing import Any
 
 from activities.inbox.days import MAX_PROPERTIES
 from activities.inbox.mapping import Decision
-from activities.inbox.sightings import Kind, Seen
+from activities.inbox.sightings import Kind, Seen, seen_values
 from activities.models import Sighting
 from activities.recording.quarantine import dump_row
 from activities.tracking.reading import ReceivedEvent
@@ -14,8 +14,6 @@ from activities.visitors.hits import Hit, Waiting
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
-
-MAX_UNKNOWN = 50  # unknown properties of one event that are noted
 
 
 def seen_event(source_id: int, name: str, library: str, properties: Mapping[str, Any]) -> Seen:
@@ -26,8 +24,7 @@ def seen_event(source_id: int, name: str, library: str, properties: Mapping[str,
 
 def seen_properties(source_id: int, type_id: int, library: str, unknown: Mapping[str, Any]) -> list[Seen]:
     """The properties of an event that no field of its type takes, by path."""
-    pairs = islice(unknown.items(), MAX_UNKNOWN)
-    return [Seen(source_id, Kind.PROPERTY, path, type_id, library, value) for path, value in pairs]
+    return seen_values(Seen(source_id, Kind.PROPERTY, "", type_id, library), unknown)
 
 
 def refuse_if_blocked(item: ReceivedEvent, seen: Seen, decision: Decision) -> None:

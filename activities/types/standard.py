@@ -18,7 +18,7 @@ VISIT_WEB_PAGE, NEW_PERSON, CHANGE_DATA_VALUE, CHANGE_SCORE = 1, 12, 13, 22
 ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_PEOPLE, DELETE_PERSON = 24, 25, 32, 37
 CALL_WEBHOOK = 110
 CHANGES = (CHANGE_DATA_VALUE, CHANGE_SCORE)
-# what happens to people's data, by the product; all other activities are what people did or were sent
+# changes of people's data, by the product; all other activities are of people, or of messages to them
 OF_THE_SYSTEM = (NEW_PERSON, *CHANGES, ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_PEOPLE, DELETE_PERSON, CALL_WEBHOOK)
 
 
@@ -35,7 +35,7 @@ def find_standard_types(term: str) -> list[int]:
     ]
 
 
-# what a merge records on the winner, and the attribute that says so
+# the types that a merge records on the winner, with the attribute of the reason
 REASONS_OF_MERGES = {**dict.fromkeys(CHANGES, "reason"), **dict.fromkeys(CONSENT_TYPES, "source")}
 
 

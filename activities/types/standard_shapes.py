@@ -81,7 +81,7 @@ _STEP = (
     _integer("test_variant", _("Test Variant")),
     _boolean("has_predictive", _("Has Predictive")),
 )
-# where the old fields have no room for them
+# for types whose old fields have no room for them
 _WHOLE_ADDRESS = (_link("url", _("URL")), _text("query", _("Query")))
 _DEVICE = (_string("device", _("Device")), _string("platform", _("Platform")), _string("browser", _("Browser")))
 _MAIL_DEVICE = (*_DEVICE, _boolean("is_mobile_device", _("Is Mobile Device")))

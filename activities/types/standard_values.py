@@ -28,12 +28,12 @@ def clip_values(type_id: int, primary_value: Any, attributes: Iterable[tuple[str
 def _data_types(type_id: int) -> tuple[str, dict[str, str]]:
     """The data type of the primary field, and of each field by API name."""
     shape = TYPES[type_id]
-    known = _known.get(type_id)
-    if known is None or known[0] is not shape:
+    cached = _known.get(type_id)
+    if cached is None or cached[0] is not shape:
         fields = shape.fields()
         primary = next((field.data_type for field in fields if field.is_primary), "")
-        known = _known[type_id] = (shape, primary, {field.api_name: field.data_type for field in fields})
-    return known[1:]
+        cached = _known[type_id] = (shape, primary, {field.api_name: field.data_type for field in fields})
+    return cached[1:]
 
 
 def _clip(value: Any, data_type: str) -> Any:

@@ -1,8 +1,8 @@
-"""What an identifying row says of who its visitor is, and which of it is accepted.
+"""The identity that a row claims for its visitor, and the parts of it that are accepted.
 
 The write key of a web page is public, and a signature proves one value: the fields beside it come from the page, like
-those of a form. They are set for a new person, and never change a known one. The key of a program is secret: what it
-says changes people, except what opts them in, their scores and unique fields other than its user ids.
+those of a form. They are set for a new person, and never change a known one. The key of a program is secret: its
+values change people, except those that opt them in, their scores and unique fields other than its user ids.
 """
 
 from collections.abc import Mapping

@@ -104,7 +104,7 @@ class _Seen:
     association_id: int | None = None
 
 
-_Row = tuple[Hit, _Seen, dict[str, Any] | None]  # with what it says of identity
+_Row = tuple[Hit, _Seen, dict[str, Any] | None]  # with its identity
 
 
 def append_hits(hits: Sequence[Hit], new_visitors: Counter[int] | None = None) -> list[HitOutcome]:
@@ -154,14 +154,14 @@ def _append(hits: Sequence[Hit], new_visitors: Counter[int]) -> list[HitOutcome]
     )
     rows = [(hits[n], visitors[hits[n].visitor], identities[n]) for n in places]  # type: ignore[index]
     new = _insert(rows, places)  # type: ignore[arg-type]
-    known = earlier | _stored_digests([key for key in first if key not in new and key not in earlier])
-    known |= {hits[place].key: hits[place].digest for key, place in first.items() if key in new}
+    stored_digests = earlier | _stored_digests([key for key in first if key not in new and key not in earlier])
+    stored_digests |= {hits[place].key: hits[place].digest for key, place in first.items() if key in new}
     for place, hit in enumerate(hits):
         if outcomes[place] is None:
             is_new = hit.key in new and first[hit.key] == place
             visitor_id = visitors[hit.visitor].id  # type: ignore[index, union-attr]
             outcomes[place] = (
-                HitOutcome(HitStatus.KEPT, visitor_id=visitor_id) if is_new else _repeat(hit, known[hit.key])
+                HitOutcome(HitStatus.KEPT, visitor_id=visitor_id) if is_new else _repeat(hit, stored_digests[hit.key])
             )
     return outcomes  # type: ignore[return-value]
 
@@ -169,17 +169,17 @@ def _append(hits: Sequence[Hit], new_visitors: Counter[int]) -> list[HitOutcome]
 def _identities(
     hits: Sequence[Hit], visitors: "Mapping[VisitorKey, _Seen | HitOutcome | None]"
 ) -> list[dict[str, Any] | None]:
-    """What each hit says of identity that is kept: of hints the first about each visitor without an owner."""
-    said: set[VisitorKey] = set()
+    """The identity of each hit that is kept: of hints the first about each visitor without an owner."""
+    identified: set[VisitorKey] = set()
     identities = []
     for hit in hits:
         identity = None if hit.is_bot or hit.visitor is None else hit.identity
         if identity is not None and hit.visitor is not None:
             seen = visitors[hit.visitor]
             is_free = isinstance(seen, _Seen) and seen.state == Visitor.State.FREE
-            if hit.is_hint and (hit.visitor in said or not is_free):
+            if hit.is_hint and (hit.visitor in identified or not is_free):
                 identity = None
-            said.add(hit.visitor)
+            identified.add(hit.visitor)
         identities.append(identity)
     return identities
 

@@ -179,8 +179,8 @@ def _owner_before(visitor: Visitor) -> int | None:
 def _suggest_duplicates(person_id: int, owner_id: int | None, previous: str, user_id_field: str) -> None:
     """Propose the people whom an alias calls the same: the owner of the earlier id, and who has it as a user id."""
     ids = people_lookup.person_ids_by_field(user_id_field, [previous]) if user_id_field else {}
-    known = {pk for group in ids.values() for pk in group} | {owner_id}
-    for other_id in known - {None, person_id}:
+    same_people = {pk for group in ids.values() for pk in group} | {owner_id}
+    for other_id in same_people - {None, person_id}:
         duplicates.suggest_pair(person_id, int(other_id or 0))
 
 
@@ -238,7 +238,7 @@ def _create(identity: Identity, event_source: EventSource, source: Source) -> tu
 
 
 def _update(person_id: int, identity: Identity, event_source: EventSource, source: Source) -> LeftOut:
-    """Set what a program says of a known person, and return which values were left out: one that cannot be set costs
+    """Set a program's values of a known person, and return those left out: one that cannot be set costs
     no other, and is no reason to keep what the person did out of the log."""
     person = Person.objects.get(pk=person_id)
     fields = field_catalogue()

@@ -58,7 +58,7 @@ def associate_visitor(
     """Associate the visitor with the person from `at` (now) on; return the interval, an older one if it was so already.
 
     What waited moves into the log as back-fill, except `act`: 1,000 rows at once, the others by the dispatcher; where
-    more than 10,000 waited, `go_on_moving` gives it the rest. `by`: the user who says so. The caller checks rights.
+    more than 10,000 waited, `go_on_moving` gives it the rest. `by`: the user who decided it. The caller checks rights.
     Raises `RejectedError`: `unknown_visitor`, `visitor_erased`, `unknown_person`, `weaker_evidence`.
     """
     share_lock_of_people()

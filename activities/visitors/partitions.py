@@ -55,8 +55,10 @@ def ensure_partitions(days: Collection[date], today: date) -> set[date]:
         _make(DAYS, today, today)
     if (DAYS, today + timedelta(1)) not in _made:
         _try(DAYS, today + timedelta(1), today + timedelta(DAYS_AHEAD))
-    wanted = [day for day in set(days) - {OTHER_DAY, today} if not _made.intersection({(DAYS, day), (MESSAGES, day)})]
-    return {day for day in _missing(wanted) if not _try(MESSAGES, day, day)} if wanted else set()
+    unmade_days = [
+        day for day in set(days) - {OTHER_DAY, today} if not _made.intersection({(DAYS, day), (MESSAGES, day)})
+    ]
+    return {day for day in _missing(unmade_days) if not _try(MESSAGES, day, day)} if unmade_days else set()
 
 
 def make_days(today: date) -> None:

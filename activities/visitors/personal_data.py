@@ -14,7 +14,7 @@ from activities.models import Association, RecentEvent, Visitor, VisitorActivity
 from activities.sources import recent
 from activities.visitors.moving import arrival_range
 from people.core import personal_data
-from people.core.personal_data import Erasing, Merging, PersonalData, PersonRows
+from people.core.personal_data import Erasing, PersonalData, PersonRows, moved_rows
 
 MAX_COUNT = 100_000  # more waiting rows are not counted
 EXPORTED_AT_ONCE = 1_000
@@ -41,12 +41,11 @@ def register_visitors() -> None:
             "association",
             ("person_id", "visitor_id"),
             _("browsers and since when they are known"),
-            merge=_merge,
-            undo=_undo_merge,
             erase=_erase_associations,
             export=_export_associations,
             keeps_ids=("visitor_id",),  # an id of no person
             stands_for_person=True,
+            **moved_rows(Association),
         ),
         PersonalData(
             "visitor_activity",
@@ -59,20 +58,6 @@ def register_visitors() -> None:
         ),
         _RECENT_EVENTS,
     )
-
-
-def _merge(merging: Merging) -> Mapping[str, Sequence[int]] | None:
-    """Move the losers' browsers to the winner; return the associations of each loser, for the undo."""
-    moved: dict[str, list[int]] = {}
-    for pk, person_id in Association.objects.filter(person_id__in=merging.loser_ids).values_list("pk", "person_id"):
-        moved.setdefault(str(person_id), []).append(pk)
-    Association.objects.filter(person_id__in=merging.loser_ids).update(person_id=merging.winner_id)
-    return moved or None
-
-
-def _undo_merge(merging: Merging, kept: Mapping[str, Sequence[int]] | None) -> None:
-    for loser_id, ids in (kept or {}).items():
-        Association.objects.filter(pk__in=ids, person_id=merging.winner_id).update(person_id=int(loser_id))
 
 
 def burning_visitors(person_ids: Sequence[int]) -> list[int]:

@@ -41,7 +41,7 @@ class _Row(NamedTuple):
 class Settled(NamedTuple):
     """Ids of rows that were settled, and of those that change something and wait for no other row of the batch.
 
-    `new`: what programs say of the people whom such rows name and who are not there yet.
+    `new`: programs' values of the people whom such rows name and who are not there yet.
     """
 
     unchanged: Collection[int]
@@ -49,8 +49,8 @@ class Settled(NamedTuple):
     new: Sequence[tuple[EventSource, Identity]] = ()
 
 
-class _Said(NamedTuple):
-    """A row with what it says, and the people whom it may be about."""
+class _NamedRow(NamedTuple):
+    """A row with its identity, and the people whom it may be about."""
 
     row: _Row
     identity: Identity | None
@@ -66,13 +66,13 @@ def settle_unchanged(keys: Sequence[Key]) -> Settled:
     ownership.share_lock_of_people()
     rows = _read(keys)
     sources = {source.pk: source for source in EventSource.objects.filter(pk__in={row.source_id for row in rows})}
-    said = _people_named(rows, sources)
-    people = Person.objects.live().in_bulk({pk for entry in said for pk in entry.person_ids})
+    entries = _people_named(rows, sources)
+    people = Person.objects.live().in_bulk({pk for entry in entries for pk in entry.person_ids})
     fields = field_catalogue()
     unchanged: dict[int, _Row] = {}
-    changing: list[_Said] = []
+    changing: list[_NamedRow] = []
     touched: set[Any] = set()
-    for entry in said:
+    for entry in entries:
         row = entry.row
         about = {("visitor", row.visitor_id), row.owner_id, *entry.person_ids} - {None}
         source, person = sources.get(row.source_id), people.get(row.owner_id or 0)
@@ -96,9 +96,9 @@ def settle_unchanged(keys: Sequence[Key]) -> Settled:
 
 
 def _new_people(
-    changing: Iterable[_Said], sources: Mapping[int, EventSource]
+    changing: Iterable[_NamedRow], sources: Mapping[int, EventSource]
 ) -> Sequence[tuple[EventSource, Identity]]:
-    """What programs say of people who are not there, about visitors without an owner."""
+    """Programs' values of people who are not there, about visitors without an owner."""
     return [
         (source, entry.identity)
         for entry in changing
@@ -126,26 +126,28 @@ def _read(keys: Sequence[Key]) -> list[_Row]:
         return [_Row._make(values) for values in cursor.fetchall()]
 
 
-def _people_named(rows: Iterable[_Row], sources: Mapping[int, EventSource]) -> list[_Said]:
+def _people_named(rows: Iterable[_Row], sources: Mapping[int, EventSource]) -> list[_NamedRow]:
     """Each row with the live people who have its user id or its address."""
     parsed = [(row, _parsed(row)) for row in rows]
-    wanted: dict[str, set[str]] = {"email": set()}
+    values_by_field: dict[str, set[str]] = {"email": set()}
     for row, identity in parsed:
         field = _user_id_field(sources, row)
         if identity is not None and identity.user_id and field:
-            wanted.setdefault(field, set()).add(identity.user_id)
+            values_by_field.setdefault(field, set()).add(identity.user_id)
         if identity is not None and identity.email:
-            wanted["email"].add(identity.email)
-    found = {field: people_lookup.person_ids_by_field(field, values) for field, values in wanted.items() if values}
-    said = []
+            values_by_field["email"].add(identity.email)
+    found = {
+        field: people_lookup.person_ids_by_field(field, values) for field, values in values_by_field.items() if values
+    }
+    entries = []
     for row, identity in parsed:
         ids: set[int] = set()
         if identity is not None:
             field = _user_id_field(sources, row)
             ids.update(found.get(field, {}).get(key_of(identity.user_id), ()))
             ids.update(found.get("email", {}).get(key_of(identity.email), ()))
-        said.append(_Said(row, identity, frozenset(ids)))
-    return said
+        entries.append(_NamedRow(row, identity, frozenset(ids)))
+    return entries
 
 
 def _user_id_field(sources: Mapping[int, EventSource], row: _Row) -> str:
@@ -160,7 +162,7 @@ def _parsed(row: _Row) -> Identity | None:
         return None
 
 
-def _is_confirmed(entry: _Said, identity: Identity) -> bool:
+def _is_confirmed(entry: _NamedRow, identity: Identity) -> bool:
     """True where the row is about its visitor's owner alone, by no stronger evidence."""
     row = entry.row
     is_owner = entry.person_ids == {row.owner_id} and not identity.previous
@@ -168,7 +170,7 @@ def _is_confirmed(entry: _Said, identity: Identity) -> bool:
 
 
 def has_values(person: Person, identity: Identity, source: EventSource, fields: Mapping[str, FieldInfo]) -> bool:
-    """True where the person has all that the row would set; what a page says of a known person sets nothing."""
+    """True where the person has all that the row would set; a page's values of a known person set nothing."""
     user_ids = fields.get(source.user_id_field)
     if identity.user_id and user_ids is not None:
         own = person_value(person, user_ids)
@@ -188,7 +190,7 @@ def has_values(person: Person, identity: Identity, source: EventSource, fields: 
 def _settle(keys: Sequence[Key], unchanged: Mapping[int, _Row]) -> None:
     """Note that the rows are decided; what they record belongs to the present owner, and to the present.
 
-    Of what they said the evidence is kept.
+    Of their identity the evidence is kept.
     """
     moments = [received_at for received_at, pk in keys if pk in unchanged]
     with connection.cursor() as cursor:

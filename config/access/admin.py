@@ -93,11 +93,11 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
         return super().has_delete_permission(request, obj) and within
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, *arguments: Any, **more: Any) -> Any:
-        """Ask who widens a role to confirm who they are first: a role outlives a session."""
+        """Require a confirmed session for adding permissions to a role: a role outlives a session."""
         if request.method == "POST":
             role = self.get_object(request, object_id) if object_id else None
-            given = {str(pk) for pk in role.permissions.values_list("pk", flat=True)} if role else set()
-            is_wider = not set(request.POST.getlist("permissions")) <= given
+            permission_ids = {str(pk) for pk in role.permissions.values_list("pk", flat=True)} if role else set()
+            is_wider = not set(request.POST.getlist("permissions")) <= permission_ids
             if is_wider and (confirmation := sessions.confirmation_redirect(request)):
                 return confirmation
         return super().changeform_view(request, object_id, *arguments, **more)

@@ -1,4 +1,4 @@
-"""What was sent from a session that had to be confirmed first: kept sealed in the session, and offered once afterwards.
+"""Data sent from a session that had to be confirmed first: kept sealed in the session, and offered once afterwards.
 
 Nothing is sent automatically: the user who confirmed reads the data and sends it. A stolen session may have entered it.
 """
@@ -41,7 +41,7 @@ def keep_post(request: HttpRequest, back: str) -> bool:
 
 
 def take_post(request: HttpRequest) -> dict[str, Any] | None:
-    """What was kept, once: `path`, `back`, `fields` (pairs), and `shown`, the pairs to read, without secrets."""
+    """Remove and return the kept data: `path`, `back`, `fields` (pairs), and `shown`, the pairs without secrets."""
     kept = request.session.pop(KEPT, None)
     if kept is None or kept["user"] != request.user.pk or not 0 <= time.time() - kept["at"] < KEPT_FOR:
         return None

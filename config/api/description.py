@@ -61,7 +61,7 @@ PARAMETERS = {
     "fields": "The members to return, besides the id; all by default.",
 }
 RULES = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
-# telling examples, by the name of the member
+# examples by the name of the member
 VALUES: Mapping[str, Any] = {
     "email": "ann@example.com",
     "name": "Webinar guests",
@@ -118,7 +118,7 @@ def add_surroundings(document: Json, request: Any) -> None:
 
 
 def server_addresses(request: Any) -> list[Json]:
-    """The `servers` of the document: SITE_URL, else the address that was asked, else a relative one."""
+    """The `servers` of the document: SITE_URL, else the address of the request, else a relative one."""
     base = settings.SITE_URL or (request.build_absolute_uri("/").rstrip("/") if request is not None else "")
     return [{"url": base or "/", "description": "This installation."}]
 
@@ -158,7 +158,7 @@ def with_article(noun: str) -> str:
 
 
 def example_value(schema: Json, schemas: Mapping[str, Json], name: str = "") -> Any:
-    """A valid value of the schema: its own example, a telling one by the member's name, else the simplest."""
+    """A valid value of the schema: its own example, one by the member's name, else the simplest."""
     if "$ref" in schema:
         schema = schemas[schema["$ref"].rpartition("/")[2]]
     if schema.get("examples") or "example" in schema:

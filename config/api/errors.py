@@ -267,7 +267,7 @@ def _summary(problems: Sequence[Problem], in_query: bool) -> str:
 
 
 def _place(path: Path, in_query: bool) -> str:
-    """Where a problem is: the query parameter or header, or the steps into the body: attributes.amount."""
+    """The place of a problem: the query parameter or header, or the steps into the body: attributes.amount."""
     steps = [str(step) for step in (path[:1] if in_query else path)]
     return quoted_value(".".join(steps), MAX_PLACE)
 

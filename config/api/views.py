@@ -27,7 +27,7 @@ DOCUMENT_PARAMETERS = ("format", "lang")
 class CachedSchemaGenerator(SchemaGenerator):
     """Generates the OpenAPI document again only when the language, an activity type or an object type has changed.
 
-    Generating takes more than a second of processor time, and any developer may ask for it.
+    Generating takes more than a second of processor time, and any developer may request it.
     """
 
     def get_schema(self, request: Any = None, public: bool = False) -> dict[str, Any]:

@@ -285,7 +285,7 @@ class Collector:
     async def _cors_headers(self, request: Request) -> dict[str, str]:
         """The headers that let an allowed origin read the answer; never with credentials."""
         path = _path_of(request)
-        if link_code(request) is not None:  # leads on whatever its address says besides
+        if link_code(request) is not None:  # redirects whatever the rest of its address
             return {}
         if is_segment_path(path) or is_cloudevents_path(path):
             return cors_headers(request)

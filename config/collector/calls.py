@@ -22,7 +22,7 @@ ALLOWED_HEADERS = "Authorization, Content-Type, Content-Encoding, AnonymousId, S
 
 
 class Intake(Protocol):
-    """What the collector does for every call."""
+    """The collector's functions for every call."""
 
     known: KnownState
 
@@ -67,8 +67,10 @@ def authorization_header(request: Request) -> tuple[str, str]:
 
 
 def cors_headers(request: Request) -> dict[str, str]:
-    """Any origin may read the answers, which say nothing; whether its key takes events from there is checked at each
-    request. A preflight has no key."""
+    """The CORS headers: any origin may read the answers, which are empty; a preflight has no key.
+
+    Each request is checked for the origins of its key.
+    """
     origin = request.headers.get("origin")
     if origin is None:
         return {}

@@ -1,4 +1,4 @@
-"""Who sent a request, and when it came."""
+"""The client of a request, and the time of its arrival."""
 
 from datetime import datetime
 

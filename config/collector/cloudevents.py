@@ -1,4 +1,4 @@
-"""The address of CloudEvents: events, and the handshake by which a service asks whether it may send them."""
+"""The address of CloudEvents: events, and the handshake by which a service requests permission to send them."""
 
 import re
 
@@ -37,7 +37,7 @@ def is_handshake(request: Request) -> bool:
 async def answer_handshake(intake: Intake, request: Request, reply: Reply) -> None:
     """Agree to what the service of the header will send, at any rate, if it has a key that works.
 
-    As section 4 of "HTTP 1.1 Web Hooks for Event Delivery" 1.0 of CloudEvents says; nothing else happens, and the
+    By section 4 of "HTTP 1.1 Web Hooks for Event Delivery" 1.0 of CloudEvents; nothing else happens, and the
     address of WebHook-Request-Callback is not called. Raises `HttpError`: 400 for a header that is no DNS name, else
     what an event with this key would be answered with.
     """

@@ -1,4 +1,4 @@
-"""Who guesses codes of links: asked before a code is looked up, so that a guess beyond the limit learns nothing."""
+"""Limits of guesses of links' codes, checked before a code is looked up: further guesses disclose nothing."""
 
 from collections import OrderedDict
 

@@ -24,7 +24,7 @@ _STATUS = {Code.KEY_EXPIRED: 401, Code.SOURCE_OFF: 403, Code.UNKNOWN_WRITE_KEY: 
 
 
 class CallIntake(Protocol):
-    """What the collector does for every call of a webhook."""
+    """The collector's functions for every call of a webhook."""
 
     known: KnownState
     call_windows: CallWindows  # of each webhook
@@ -35,7 +35,7 @@ class CallIntake(Protocol):
 
 
 async def take_call(intake: CallIntake, request: Request, reply: Reply, text: str) -> None:
-    """Keep a call. Its signature is checked before anything of it is kept; GET and HEAD only say that it is there."""
+    """Keep a call. Its signature is checked before anything of it is kept; GET and HEAD only confirm the address."""
     request.limits = LIMITS
     if request.method not in ("POST", "PUT", "GET", "HEAD"):
         raise HttpError(405, "method_not_allowed", headers={"Allow": "POST"}, ends=True)
@@ -47,7 +47,7 @@ async def take_call(intake: CallIntake, request: Request, reply: Reply, text: st
     if webhook.signature == InboundWebhook.Signature.NONE:
         _count(intake, webhook)
         body = await request.body()
-    else:  # who cannot sign uses up nothing of what the sender may call
+    else:  # calls with a wrong signature use up no calls of the sender
         caller = webhook.source_id, network_of(request.address)
         _refuse_many(intake.wrong_calls.seconds_left(caller, MAX_WRONG))
         body = await request.body()

@@ -86,7 +86,7 @@ class KnownState:
             self._keys.keep(text, done.result())
 
     async def read_link(self, read: Callable[[], T], *, is_known: bool) -> T:
-        """What `read` reads of a link, as keys are read: made-up codes have slots and a thread of their own.
+        """Return what `read` reads of a link, as keys are read: made-up codes have slots and a thread of their own.
 
         Raises `HttpError` (503).
         """
@@ -108,7 +108,7 @@ class KnownState:
         """The types; read again if one of `names` is unknown, as it may have been approved a moment ago.
 
         `source_id`: of the source whose events have these names, without it they are names of types. A name that is
-        still unknown is not asked for again before the next beat; requests without new names never wait. A request
+        still unknown is not looked up again before the next beat; requests without new names never wait. A request
         with new names is answered by a reading that began after it came, which it shares with those beside it.
         """
         wanted, came_at = list(names), monotonic()
@@ -133,7 +133,7 @@ class KnownState:
     def _unknown_of(
         self, types: LiveTypes, names: Iterable[str], source_id: int | None
     ) -> list[tuple[int | None, str]]:
-        """The names that neither a type nor a decision has, without those that were asked for since the last beat."""
+        """The names that neither a type nor a decision has, without those looked up since the last beat."""
         if len(self._unknown) >= MOST_UNKNOWN:
             return []
         clipped = (name[: MAX_NAME + 1] for name in names)  # no type has a longer name

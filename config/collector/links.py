@@ -1,7 +1,7 @@
-"""The short addresses of tracked links: a redirect to where the link's row says, and the click is kept.
+"""The short addresses of tracked links: a redirect to the destination in the link's row, and the click is kept.
 
-The redirect never waits long for the database, and works without it for links that this process knows: what is in
-print has to lead somewhere. Clicks that could not be committed are kept here and tried again. A client with many
+The redirect never waits long for the database, and works without it for links in this process's cache: a printed
+address has to lead somewhere. Clicks that could not be committed are kept here and tried again. A client with many
 wrong codes gets no more answers for a while; right codes do not count.
 """
 
@@ -44,7 +44,7 @@ HEADERS = {"Referrer-Policy": "strict-origin-when-cross-origin", "X-Robots-Tag":
 
 
 class LinkState:
-    """The links that this process knows, clicks of each caller in a minute, and clicks to be tried again."""
+    """The links in this process's cache, clicks of each caller in a minute, and clicks to be tried again."""
 
     def __init__(self) -> None:
         self.known: OrderedDict[str, tuple[LinkTarget | None, float]] = OrderedDict()
@@ -139,7 +139,7 @@ def link_code(request: Request) -> str | None:
 
 
 class LinkClicks(Protocol):
-    """What the collector has for every click on a tracked link."""
+    """The collector's state for every click on a tracked link."""
 
     known: KnownState
     links: LinkState
@@ -147,7 +147,7 @@ class LinkClicks(Protocol):
 
 
 async def follow_link(collector: LinkClicks, request: Request, reply: Reply, raw_code: str) -> None:
-    """Lead to where the link's row says, and keep the click. Nothing of the request gets into the address."""
+    """Redirect to the destination in the link's row, and keep the click. It takes nothing from the request."""
     if request.method not in ("GET", "HEAD"):
         raise HttpError(405, "method_not_allowed", headers={"Allow": "GET, HEAD"}, ends=True)
     links, received, given = collector.links, timezone.now(), _token(request)
@@ -174,9 +174,9 @@ async def follow_link(collector: LinkClicks, request: Request, reply: Reply, raw
 
 
 async def _find(collector: LinkClicks, code: str, caller: str) -> tuple[LinkTarget | None, int]:
-    """The link with a code, and the seconds until the caller may ask again. Raises `HttpError` (503)."""
+    """The link with a code, and the seconds until the caller may try again. Raises `HttpError` (503)."""
     links = collector.links
-    if not is_possible_code(code):  # what browsers ask of a host by themselves, such as favicon.ico
+    if not is_possible_code(code):  # browsers' own requests to a host, such as favicon.ico
         return None, 0
     if wait := links.guesses.seconds_to_wait(caller, code):
         return None, wait

@@ -1,4 +1,4 @@
-"""The addresses of Segment's API: the calls of its clients, and the settings that its browser clients ask for."""
+"""The addresses of Segment's API: the calls of its clients, and the settings that its browser clients fetch."""
 
 import re
 from collections.abc import Mapping

@@ -15,7 +15,7 @@ async def send_file(
 ) -> None:
     """Send `content` with `headers`; with an entity tag, `"tag"`, only to clients that do not have it already.
 
-    The compressed form has a tag of its own, as RFC 9110 (8.8.3) asks of representations with other bytes.
+    The compressed form has a tag of its own, as RFC 9110 (8.8.3) requires of representations with other bytes.
     """
     headers = {**headers, "Vary": "Accept-Encoding, Origin"}
     if _accepts_gzip(request):

@@ -25,7 +25,7 @@ class CallWindows:
         return _wait(began, number, limit, now)
 
     def seconds_left(self, caller: Hashable, limit: int) -> int:
-        """What `seconds_to_wait` would say, without counting a call."""
+        """The result of `seconds_to_wait`, without counting a call."""
         now = monotonic()
         return _wait(*self._window(caller, now), limit, now)
 

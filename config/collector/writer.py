@@ -34,7 +34,7 @@ class NotCommittedError(Exception):
 
 
 class Committable(Protocol):
-    """What a request brings to be committed, such as a `Submission`."""
+    """The part of a request to be committed, such as a `Submission`."""
 
     is_unavailable: bool
 

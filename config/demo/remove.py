@@ -79,7 +79,7 @@ def _remove_story(loaded: Mapping[str, Any], by: Any, removed: Removed) -> None:
         if dashboard.tiles.exclude(report_id__in=report_ids).exists():
             removed.kept.append(_("%(name)s shows reports of your own and is kept.") % {"name": dashboard})
             continue
-        dashboards.delete_dashboard(dashboard, None)  # whose it was; a private one can be deleted by its owner alone
+        dashboards.delete_dashboard(dashboard, None)  # for its owner: only the owner can delete a private one
     for report in SavedReport.objects.filter(pk__in=report_ids):
         if report.tiles.exists():
             removed.kept.append(_("%(name)s is on a dashboard and is kept.") % {"name": report})

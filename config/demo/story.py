@@ -50,7 +50,7 @@ REPORTS: Sequence[tuple[Text, Mapping[str, str], bool]] = (
         False,
     ),
 )
-# what a workshop's file got wrong: kilometres and amounts that are none, for the people with these places
+# the mistakes in a workshop's file: kilometres and amounts that are none, for the people with these places
 MISTAKES: Sequence[tuple[int, str, Sequence[tuple[str, Any]]]] = (
     (3, "Tyres", (("amount", "420.00"), ("kilometres", "48,200 km"))),
     (17, "Inspection", (("amount", "one hundred eighty"), ("kilometres", 61_300))),

@@ -83,7 +83,7 @@ def _take_form(request: HttpRequest, form: Form, key: str) -> HttpResponse:
 
 
 def _take_kept(request: HttpRequest, form: Form) -> HttpResponse:
-    """What a kiosk has kept, each with its own id; an answer for each, in order. Repeats are acknowledged."""
+    """Take the submissions that a kiosk has kept, each with its own id; reply to each in order, also to repeats."""
     now = timezone.now()
     try:
         sent, items = _parse(request.body)
@@ -135,6 +135,6 @@ def _take_item(
 
 
 def _moment(at: int, sent: int, now: datetime) -> datetime:
-    """The moment of an item by our clock: as long ago as the device says, whatever its clock says."""
+    """The moment of an item by our clock: as long ago as by the device's clock, whatever that shows."""
     late = timedelta(milliseconds=min(max(0, sent - at), int(MAX_LATE.total_seconds() * 1000)))
     return now - late

@@ -35,8 +35,8 @@ POLICY = (
     "form-action 'self'{targets}; base-uri 'none'; frame-ancestors 'none'"
 )
 COOKIE = "_ca"  # the tracking script's
-NEXT, PAGE, OWN, CODE = "_next", "_page", "_own", "code"  # what a page may say besides the fields
-CAMPAIGN = "_campaign"  # the part of our own page's query that says where a visitor came from, sent along with the form
+NEXT, PAGE, OWN, CODE = "_next", "_page", "_own", "code"  # members of a page besides the fields
+CAMPAIGN = "_campaign"  # the parameters of campaigns in our own page's query, sent along with the form
 
 
 @csrf_exempt  # senders of a form are anonymous: there is no session that another site could misuse
@@ -89,7 +89,7 @@ def in_language(form: Form) -> Any:
 
 
 def sender_of(request: HttpRequest, way: Way, page: str = "") -> Sender:
-    """Who sent a request, with a masked address. A browser that asks not to be tracked stays unknown."""
+    """The sender of a request, with a masked address. A browser with an opt-out header stays unknown."""
     headers, host = request.headers, request.get_host()
     opts_out = settings.TRACKING_HONORS_GPC and "1" in (
         headers.get("Sec-GPC", "").strip(),
@@ -136,13 +136,13 @@ def _own_page(request: HttpRequest, query: str) -> str:
 
 
 def _own_members(request: HttpRequest, query: str) -> dict[str, str]:
-    """The hidden members of our own page: of a query only what says which campaign led here, without secrets."""
+    """The hidden members of our own page: of a query only the parameters of campaigns, without secrets."""
     address = storable_address(_own_page(request, query), request.get_host())
     return {OWN: "1", CAMPAIGN: campaign_query(address) if address is not None else ""}
 
 
 def _thanks_address(form: Form, submission: FormSubmission) -> str:
-    """The page that says thank you; for an event with a code for the entrance, whatever became of the submission."""
+    """The address of the page of thanks, with the code for the entrance if it is an event's, also for spam."""
     address = reverse("form-thanks", args=[form.key])
     if submission.code_hash is None:
         return address

@@ -15,7 +15,7 @@ def is_operator(request: HttpRequest) -> bool:
 
 
 def is_watcher(request: HttpRequest) -> bool:
-    """Return whether a request has METRICS_TOKEN or an address in METRICS_ALLOW; asks no database."""
+    """Return True if a request has METRICS_TOKEN or an address in METRICS_ALLOW; no query."""
     return _has_token(request) or _has_address(request)
 
 

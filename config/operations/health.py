@@ -38,7 +38,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def _why_away(request: HttpRequest) -> str:
-    """What can be known without the database, for operators: its disk may be full."""
+    """The reason why the database is away, if it can be found without it, for operators: its disk may be full."""
     room = doctor.check_room() if observability_access.is_watcher(request) else None
     return f"{room.check}: {room.state}; {room.advice}\n" if room and not room.is_well else ""
 

@@ -169,7 +169,7 @@ def _notes(query: TrendQuery, by: Any) -> list[Mark]:
 
 @require_POST
 def change_notes(request: HttpRequest) -> HttpResponse:
-    """Write a note, or delete the one that `delete` names; return to the report that the query string asks for."""
+    """Write a note, or delete the one that `delete` names; return to the report in the query string."""
     require_rights(request, *RIGHTS)
     try:
         if "delete" in request.POST:

@@ -23,7 +23,7 @@ from smartlists.models import Dashboard, DashboardTile, SavedReport
 
 TILE_ROWS = 8  # rows of a table on a tile; the report has all of them
 
-# what the buttons of a tile do: the dashboard, the id of the tile, and the user
+# the verbs of a tile's buttons, called with the dashboard, the id of the tile, and the user
 ARRANGEMENTS: Mapping[str, Callable[[Dashboard, int, Any], None]] = {
     "earlier": lambda dashboard, tile, by: dashboards.move_tile(dashboard, tile, by, places=-1),
     "later": lambda dashboard, tile, by: dashboards.move_tile(dashboard, tile, by, places=1),
@@ -96,7 +96,7 @@ def tile_view(request: HttpRequest, pk: int, tile_id: int) -> HttpResponse:
 
 @require_POST
 def arrange_view(request: HttpRequest, pk: int) -> HttpResponse:
-    """Do what a button of a tile says, or pin the chosen report; return to the arrangement with the focus there."""
+    """Apply a tile's button, or pin the chosen report; redirect to the arrangement with the focus there."""
     dashboard = find_row(request, Dashboard, pk, to_change=True)
     tile_id, verb = parse_number(request.POST.get("tile", "")), request.POST.get("do", "")
     try:

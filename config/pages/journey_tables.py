@@ -156,7 +156,7 @@ def _yes(is_so: bool) -> ReportCell:
 
 def _grid(chosen: dict[str, Any], cohorts: Sequence[CohortRow], interval: str, everybody: Sequence[Share]) -> Grid:
     headings = [intervals.INTERVALS[interval], _("People"), *(str(period) for period in range(len(everybody)))]
-    # the shades tell the later periods apart: of what people did again, all are in period 0
+    # the shades distinguish the later periods: of what people did again, all are in period 0
     shares = [share for row in cohorts for period in range(len(row.returned)) if (share := row.share(period))]
     most = max(
         (share for row in cohorts for period in range(1, row.complete) if (share := row.share(period))), default=0
@@ -188,8 +188,8 @@ def _people_of(chosen: dict[str, Any], row: CohortRow, interval: str, period: in
     """Return the page of the people of a cohort, or of those who returned in a period."""
     last = intervals.following_start(row.start, interval) - timedelta(days=1)
     within = chosen | {"since": max(row.start, chosen["since"]), "until": min(last, chosen["until"])}
-    asked = {"report": "returned", "interval": interval} | journey_parameters(chosen)
-    return people_address(within, asked | ({} if period is None else {"period": period}))
+    parameters = {"report": "returned", "interval": interval} | journey_parameters(chosen)
+    return people_address(within, parameters | ({} if period is None else {"period": period}))
 
 
 def _chart(cohorts: Sequence[CohortRow], everybody: Sequence[Share], interval: str, grid: Grid) -> str:
@@ -283,8 +283,8 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def _waiting(chosen: dict[str, Any], bucket: int) -> str:
-    asked = {"report": "waited", "wait": "never" if bucket == waits.NEVER else bucket}
-    return people_address(chosen, asked | journey_parameters(chosen))
+    parameters = {"report": "waited", "wait": "never" if bucket == waits.NEVER else bucket}
+    return people_address(chosen, parameters | journey_parameters(chosen))
 
 
 def _wait_chart(chosen: dict[str, Any], buckets: Sequence[tuple[int, int | None, int]]) -> str:

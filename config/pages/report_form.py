@@ -1,4 +1,4 @@
-"""The form of the reports page: the choice of a report and its parameters, the questions it asks, and their table."""
+"""The form of the reports page: the choice of a report and its parameters, its questions, and their table."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -158,7 +158,7 @@ class ReportForm(forms.Form):
 
     @cached_property
     def marks_bots(self) -> bool:
-        """Whether one of the chosen types says which activities bots caused; otherwise there is nothing to choose."""
+        """True if one of the chosen types marks activities that bots caused; otherwise there is nothing to choose."""
         others = [self.cleaned_data.get(name) for name in ("then", *trend.MORE_TYPES, *STEPS)]
         types = [activity_type.pk for activity_type in others if activity_type]
         return any(map(marks_bots, self.type_fields)) or bool(types and bot_fields(types))
@@ -193,7 +193,7 @@ class ReportForm(forms.Form):
             self.add_error("interval", _("Too many points. Choose a longer interval or a shorter period."))
 
     def parameters(self, follows_today: bool) -> dict[str, str]:
-        """Return what a valid form says, to be saved; with `follows_today` its period ends on the day of reading."""
+        """The parameters of a valid form, to be saved; with `follows_today` its period ends on the day of reading."""
         chosen: dict[str, Any] = {name: self.cleaned_data.get(name) for name in self.report_kind.inputs}
         texts = {
             name: _parameter(value) for name, value in chosen.items() if value or (value == 0 and value is not False)
@@ -206,8 +206,8 @@ class ReportForm(forms.Form):
     def questions(self) -> list[ReportQuestion]:
         """Return the questions of a valid form, one a series; none while no type is chosen."""
         if self.name == "trend":
-            asked = self.trend_query()
-            return asked.questions() if asked else []
+            query = self.trend_query()
+            return query.questions() if query else []
         question = self._question()
         return [question] if question else []
 

@@ -74,7 +74,7 @@ class Table:
     meters: Sequence[float] = ()  # per row, in percent
     words: Sequence[int] = (0,)  # the columns that are not numbers
     people: Sequence[int] = ()  # per row, the id of its person
-    note: str = ""  # what the rows leave out
+    note: str = ""  # on what the rows leave out
     grid: Grid | None = None
     timed: Sequence[int] = ()  # the columns of times, which pages show in words and files in seconds
 
@@ -122,12 +122,12 @@ def breakdown_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     if grouped_by is None:
         return Table((_("Value"),), [])
     headings = [field_name(grouped_by), _("Activities"), _("People")]
-    asked = {"report": "people", "type": chosen["type"].pk, "where": grouped_by.pk}
+    parameters = {"report": "people", "type": chosen["type"].pk, "where": grouped_by.pk}
     cells = [
         [
             text_cell(value, _("(no value)")),
             number_cell(count),
-            number_cell(people, people_address(chosen, asked | {"value": value or ""})),
+            number_cell(people, people_address(chosen, parameters | {"value": value or ""})),
         ]
         for value, count, people, _sum in rows
     ]
@@ -178,8 +178,8 @@ def moment_cell(moment: str) -> ReportCell:
     return ReportCell(localize(timezone.localtime(datetime.fromisoformat(moment))), moment)
 
 
-def people_address(chosen: dict[str, Any], asked: dict[str, Any]) -> str:
+def people_address(chosen: dict[str, Any], parameters: dict[str, Any]) -> str:
     """Return the page of the people behind a figure of the report `chosen`: same period, same list."""
     period = {name: chosen[name].isoformat() for name in ("since", "until")}
     bots = {"bots": chosen["bots"]} if chosen.get("bots") else {}
-    return f"{reverse('reports')}?{urlencode(asked | period | {'people': chosen['people']} | bots)}"
+    return f"{reverse('reports')}?{urlencode(parameters | period | {'people': chosen['people']} | bots)}"

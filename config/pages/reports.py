@@ -51,7 +51,7 @@ def reports_page(request: HttpRequest) -> HttpResponseBase:
 def show_report(
     request: HttpRequest, *, is_renewed: bool = False, save_form: SaveForm | None = None
 ) -> HttpResponseBase:
-    """Show the report that the query string asks for; `save_form` is a rejected form for saving it."""
+    """Show the report in the query string; `save_form` is a rejected form for saving it."""
     if not request.user.has_perms(list_reports.RIGHTS):
         raise PermissionDenied
     parameters, saved = report_parameters(request)
@@ -122,7 +122,7 @@ def _chart_context(request: HttpRequest, form: ReportForm, table: Table, saved: 
 
 
 def charted_trend(form: ReportForm, table: Table | None) -> trend.TrendQuery | None:
-    """The trend whose chart a valid form asks for; None for another report, and without figures."""
+    """The query of the chart of a valid form; None for other reports than trends, and without figures."""
     return form.trend_query() if form.name == "trend" and table and table.chart else None
 
 

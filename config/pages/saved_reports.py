@@ -56,7 +56,7 @@ def open_saved_report(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def save_report(request: HttpRequest) -> HttpResponseBase:
-    """Save the report that the query string asks for, as a new one or, with `change`, as the one that is open."""
+    """Save the report in the query string, as a new one or, with `change`, as the one that is open."""
     require_rights(request, *RIGHTS)
     parameters, saved = report_parameters(request)
     report, form = ReportForm(parameters, request.user), SaveForm(request.POST, request.user)
@@ -110,7 +110,7 @@ def delete_saved_report(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def confirm_page(request: HttpRequest, row: SharedObject, delete: Any, consequence: str) -> HttpResponse:
-    """Page that asks for the name of `row` before `delete` is called."""
+    """The page on which a user types the name of `row` before `delete` is called."""
     form = ConfirmForm(request.POST or None, row.name)
     if request.method == "POST" and form.is_valid():
         delete()

@@ -52,7 +52,7 @@ def lock_folder(folder: Path, seconds: float = LAST_GRACE_SECONDS + GRACE_SECOND
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    begun, is_said = time.monotonic(), False
+    begun, is_announced = time.monotonic(), False
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,9 +65,9 @@ def lock_folder(folder: Path, seconds: float = LAST_GRACE_SECONDS + GRACE_SECOND
                     f"Custom Activities is running already with the data in {folder}: process {holder}. "
                     f"End it with Ctrl-C there, or: kill {holder}"
                 ) from None
-        if not is_said and not _is_alive(holder):
+        if not is_announced and not _is_alive(holder):
             print("The processes of the previous run are ending …", flush=True)
-            is_said = True
+            is_announced = True
         time.sleep(POLL_SECONDS)
     os.ftruncate(lock, 0)
     os.pwrite(lock, str(os.getpid()).encode(), 0)

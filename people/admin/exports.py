@@ -173,7 +173,7 @@ class ExportAdmin(TransferAdmin):
 
 
 def _title(export: Export) -> str:
-    """What the file is of: as the form called it, else its kind."""
+    """The title of an export: the one that its form gave it, else the label of its kind."""
     kind = KINDS.get(export.kind)
     return export.title or str(kind.label if kind else export.key)
 

@@ -292,7 +292,7 @@ class PlanForm(forms.Form):
             }
 
     def open_columns(self) -> Iterable[dict[str, Any]]:
-        """What several columns can be and a user chooses: its label, and (column, sample value) pairs."""
+        """The items that several columns can be, for a user to choose: label, and (column, sample value) pairs."""
         labels = {item.name: item.label for item in self.items} | {"person": _("Person (column or template)")}
         for name, pairs in self.guess.candidates.items():
             yield {"label": labels[name], "columns": pairs, "is_person": name == "person"}
@@ -379,7 +379,7 @@ class PlanForm(forms.Form):
         return path[0] if path and path[0] in self.fields else None
 
 
-# what the form of the columns has besides the columns, by kind of row
+# the parts of the form besides the columns, by kind of row
 PLAN_PARTS: dict[str, Callable[[PlanForm, ImportPlan], None]] = {
     "people": PlanForm.add_people,
     "activities": PlanForm.add_activities,

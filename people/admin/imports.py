@@ -126,9 +126,9 @@ class ImportAdmin(TransferAdmin):
     def _mapping_page(self, request: HttpRequest, job: Import, subject: str, lines: Sequence[Any]) -> HttpResponse:
         """The form of the columns; after a valid POST with the preview of its plan."""
         shape = FileShape.from_json(job.shape)
-        asked = request.GET.get("preset", "")
+        preset_name = request.GET.get("preset", "")
         try:
-            preset = presets.preset_of_file(asked, job.kind, shape) if asked else None
+            preset = presets.preset_of_file(preset_name, job.kind, shape) if preset_name else None
         except RejectedError as refusal:
             raise Http404 from refusal
         guess = _plan_or_guess(job, subject, lines, preset)
@@ -238,7 +238,7 @@ _STEP_OF = {State.UPLOADED: 3, State.CHECKING: 3, State.CHECKED: 3}
 def _plan_or_guess(
     job: Import, subject: str, lines: Sequence[Any], preset: presets.ImportPreset | None
 ) -> guessing.PlanGuess:
-    """The plan chosen for this subject; without one, or where a preset is asked for, the guess from the file."""
+    """The plan chosen for this subject; without one, or with a preset, the guess from the file."""
     if job.plan and job.plan["subject"] == subject and preset is None:
         return guessing.PlanGuess(ImportPlan.from_json(job.plan), frozenset(), is_chosen=True)
     return guessing.guess_plan(job, subject, installation.current_installation().time_zone, lines, preset)
@@ -286,7 +286,7 @@ def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
     return rows
 
 
-# what becomes of a good row of the preview
+# the effect of a good row of the preview
 _RESULTS: dict[ImportStatus, Any] = {
     ImportStatus.ADDED: pgettext_lazy("row of a file", "New"),
     ImportStatus.UPDATED: pgettext_lazy("row of a file", "Update"),

@@ -58,7 +58,7 @@ def edit_fact(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         return redirect("admin:people_person_change", pk)
     form.fields[name].widget.attrs["autofocus"] = True
     reply = render(request, "people/_fact_form.html", {"person": person, "form": form, "field": form[name]})
-    if request.method == "POST":  # what was refused comes back in its place, not in that of all facts
+    if request.method == "POST":  # a rejected form is shown in its own place, not in that of all facts
         reply["HX-Retarget"], reply["HX-Reswap"] = f"#fact-{name}", "outerHTML"
     return reply
 

@@ -251,7 +251,7 @@ class ImportFailureViewSet(ListMixin):
 
 
 class ParametersInputSerializer(StrictSerializer):
-    """What a file holds: `types`, `since`, `until` of activities; `fields`, `static_list`, `smart_list` of people;
+    """The contents of a file: `types`, `since`, `until` of activities; `fields`, `static_list`, `smart_list` of people;
     `object_type` of objects.
     """
 

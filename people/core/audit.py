@@ -41,8 +41,8 @@ def register_actions(sentences: Mapping[str, tuple[int, str | Promise]]) -> None
     Raises ValueError for a name that stands for another sentence already.
     """
     for name, (flag, sentence) in sentences.items():
-        if (known := _SENTENCES.setdefault(name, (flag, sentence))) != (flag, sentence):
-            raise ValueError(f"the action {name} is registered as {known[1]!r} and as {sentence!r}")
+        if (registered := _SENTENCES.setdefault(name, (flag, sentence))) != (flag, sentence):
+            raise ValueError(f"the action {name} is registered as {registered[1]!r} and as {sentence!r}")
 
 
 def write_audit_entry(by: Any, subject: Model, action: str, **parameters: Any) -> None:

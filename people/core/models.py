@@ -1,5 +1,6 @@
-"""Tables of the installation as a whole."""
+"""Tables of the installation as a whole, and the base of the models that users edit."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
@@ -31,6 +32,20 @@ class Installation(models.Model):
 
     def __str__(self) -> str:
         return self.company or str(_("This installation"))
+
+
+class Revised(models.Model):
+    """An object that users edit. Each change increments `revision`: the second of two editors gets a conflict."""
+
+    revision = models.PositiveIntegerField(default=1, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True, editable=False)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True, editable=False)
+
+    class Meta:
+        abstract = True
 
 
 class Folder(models.Model):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection
+from django.db.models import Model
 from django.utils.functional import Promise
 
 from people.core.source import Source
@@ -219,6 +220,28 @@ def count_rows(table: str, *columns: str) -> Callable[[Sequence[int]], int]:
             return int(number)
 
     return count
+
+
+def moved_rows(model: type[Model]) -> dict[str, Callable[..., Any]]:
+    """The `merge` and `undo` of a table whose rows move to the winner; an undo moves back those of each loser.
+
+    `model` has `person_id`. The data for the undo: {"id of the loser": [ids of rows]}, or None.
+    """
+
+    def merge(merging: Merging) -> Mapping[str, Sequence[int]] | None:
+        moved: dict[str, list[int]] = {}
+        rows = model._default_manager.filter(person_id__in=merging.loser_ids)
+        for pk, person_id in rows.values_list("pk", "person_id"):
+            moved.setdefault(str(person_id), []).append(pk)
+        rows.update(person_id=merging.winner_id)
+        return moved or None
+
+    def undo(merging: Merging, moved: Mapping[str, Sequence[int]] | None) -> None:
+        for loser_id, ids in (moved or {}).items():
+            rows = model._default_manager.filter(pk__in=ids, person_id=merging.winner_id)
+            rows.update(person_id=int(loser_id))
+
+    return {"merge": merge, "undo": undo}
 
 
 def touched_by_rows(

@@ -36,7 +36,7 @@ class Source:
     or tracked link, if any; `reason` free text for the change log.
     `is_merge`: the change is part of a merge, whose id is `origin_id`.
     `event_source_id`: the event source whose write key sent it.
-    `is_consent`: `unsubscribed` and the recorded consents say the same already; neither is to follow from the other.
+    `is_consent`: `unsubscribed` and the recorded consents agree already; neither is derived from the other.
     `is_backfill`: what is recorded is about the past on purpose, and nothing fires for it.
     `may_opt_in`: whether a consent to email may be recorded; false for a user without the right to change people.
     """

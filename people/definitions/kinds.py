@@ -82,7 +82,7 @@ class DefinitionKind(Generic[D]):
     field_limit: Callable[[], int | None] = lambda: None
     # further problems of fields, of a new definition (None) or an existing one
     check_fields: Callable[[Sequence[Any], D | None], Sequence[Problem]] = _nothing
-    # what fields still lack for an approval; an unfinished draft may lack it
+    # further problems that prevent only an approval: an unfinished draft may have them
     check_complete: Callable[[Sequence[Any]], Sequence[Problem]] = _nothing
     refuse_change: Callable[[D], Any] = _nothing  # raises `RejectedError` for a read-only definition
     reserved: Collection[str] = ()  # API names, in lower case, that no definition can have

@@ -113,7 +113,7 @@ class Import(FileJob):
 
     @property
     def rows_left_out(self) -> int:
-        """The number of rows that a check or an import of the whole file left out because the plan says so."""
+        """The number of rows that a check or an import of the whole file left out by the plan."""
         return int(self.shape.get("rows_left_out", 0))
 
     @property

@@ -6,7 +6,10 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("people", "0001_initial"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    dependencies = [
+        ("people", "0001_initial"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
 
     operations = [
         migrations.CreateModel(
@@ -109,7 +112,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"db_table": "file_import_failure", "default_permissions": ()},
+            options={
+                "db_table": "file_import_failure",
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="Export",
@@ -181,7 +187,11 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddIndex(
-            model_name="import", index=models.Index(fields=["kind", "shape_key", "-id"], name="import_shape")
+            model_name="import",
+            index=models.Index(fields=["kind", "shape_key", "-id"], name="import_shape"),
         ),
-        migrations.AddIndex(model_name="import", index=models.Index(fields=["state"], name="import_state")),
+        migrations.AddIndex(
+            model_name="import",
+            index=models.Index(fields=["state"], name="import_state"),
+        ),
     ]

@@ -11,7 +11,10 @@ import people.datatypes
 
 
 class Migration(migrations.Migration):
-    dependencies = [("people", "0002_transfers"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    dependencies = [
+        ("people", "0002_transfers"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
 
     operations = [
         migrations.CreateModel(

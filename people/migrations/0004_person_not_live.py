@@ -4,7 +4,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("people", "0003_deletions_and_merges")]
+    dependencies = [
+        ("people", "0003_deletions_and_merges"),
+    ]
 
     operations = [
         migrations.AddIndex(
@@ -12,5 +14,5 @@ class Migration(migrations.Migration):
             index=models.Index(
                 models.F("id"), condition=models.Q(("state", "live"), _negated=True), name="person_not_live"
             ),
-        )
+        ),
     ]

@@ -7,7 +7,10 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("people", "0004_person_not_live"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    dependencies = [
+        ("people", "0004_person_not_live"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
 
     operations = [
         migrations.CreateModel(
@@ -75,7 +78,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"db_table": "bulk_part", "default_permissions": ()},
+            options={
+                "db_table": "bulk_part",
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="DuplicateGroup",

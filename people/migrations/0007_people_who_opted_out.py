@@ -4,7 +4,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("people", "0006_notices")]
+    dependencies = [
+        ("people", "0006_notices"),
+    ]
 
     operations = [
         migrations.AddIndex(

@@ -5,7 +5,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("people", "0008_owners")]
+    dependencies = [
+        ("people", "0008_owners"),
+    ]
 
     operations = [
         migrations.CreateModel(
@@ -15,7 +17,10 @@ class Migration(migrations.Migration):
                 ("done_at", models.DateTimeField()),
                 ("says", models.CharField(blank=True, max_length=500)),
             ],
-            options={"db_table": "upkeep", "default_permissions": ()},
+            options={
+                "db_table": "upkeep",
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="Measurement",

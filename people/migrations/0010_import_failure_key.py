@@ -4,10 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("people", "0009_measuring_and_upkeep")]
+    dependencies = [
+        ("people", "0009_measuring_and_upkeep"),
+    ]
 
     operations = [
         migrations.AddField(
-            model_name="importfailure", name="key", field=models.CharField(blank=True, default="", max_length=255)
-        )
+            model_name="importfailure",
+            name="key",
+            field=models.CharField(blank=True, default="", max_length=255),
+        ),
     ]

@@ -4,12 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("people", "0011_list_counts")]
+    dependencies = [
+        ("people", "0011_list_counts"),
+    ]
 
     operations = [
         migrations.AlterField(
             model_name="importfailure",
             name="key",
             field=models.CharField(blank=True, db_default="", default="", max_length=255),
-        )
+        ),
     ]

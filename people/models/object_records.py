@@ -95,8 +95,8 @@ class ObjectChange(models.Model):
         CHANGED = 2, _("Changed")
         REMOVED = 3, _("Deleted")
         RESTORED = 4, _("Restored")
-        JOINED = 5, _("Given its person")  # whom its link had been waiting for
-        LINKED = 6, _("Given its linked record")  # which its link had been waiting for
+        JOINED = 5, _("Given its person")  # the person that its link had been waiting for
+        LINKED = 6, _("Given its linked record")  # the record that its link had been waiting for
 
     id = models.BigAutoField(primary_key=True)
     record_id = models.BigIntegerField()

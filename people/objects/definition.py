@@ -23,7 +23,7 @@ from people.models.object_types import PERSON
 
 MAX_DEDUPE_FIELDS = 3
 ID, GUID, EMAIL = "id", "guid", "email"  # `link_by` besides unique person fields and dedupe fields
-NOT_DEDUPE = frozenset({"text", "float"})  # data types whose values tell no two records apart
+NOT_DEDUPE = frozenset({"text", "float"})  # data types whose values cannot identify a record
 RESERVED_TYPES = frozenset({PERSON, "lead", "company", "object", "schema"})
 RESERVED_FIELDS = frozenset(
     {"id", "guid", "marketoguid", "createdat", "updatedat", "created_at", "updated_at", "person", "person_id", "seq"}
@@ -107,18 +107,18 @@ def _link_problems(fields: Sequence[ObjectFieldSpec]) -> Iterator[Problem]:
 
 
 def link_keys(link_to: str) -> dict[str, str]:
-    """What can name the target of a link, with the data type of its values; empty if there is no such target."""
+    """The keys that can name the target of a link, with their data types; empty if there is no such target."""
     return _person_keys() if link_to == PERSON else _object_keys(link_to)
 
 
 def _person_keys() -> dict[str, str]:
-    """What can name a person, with the data type of its values."""
+    """The keys that can name a person, with their data types."""
     unique = PersonField.objects.filter(is_unique=True).order_by("api_name").values_list("api_name", "data_type")
     return {ID: "integer", EMAIL: "email", **dict(unique)}
 
 
 def _object_keys(api_name: str) -> dict[str, str]:
-    """What can name a record of an approved object type, with the data type of its values; empty if there is none."""
+    """The keys that can name a record of an approved object type, with their data types; empty if there is none."""
     linked = ObjectType.objects.approved().filter(api_name=api_name).first()
     if linked is None:
         return {}

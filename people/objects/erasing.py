@@ -1,4 +1,4 @@
-"""What an erasure of people deletes of objects and their history, and what it takes out of the records of others.
+"""Erasure of people from objects: the records and history that it deletes, and the values of others' that it clears.
 
 Deleted are the records of the people, with their history: those linked to them, those that wait for one of their
 addresses or keys, and those identified by a link to one of these people or records. Records of others that link, or

@@ -15,7 +15,7 @@ from people.datatypes.canonical import canonical_text
 from people.datatypes.registry import BY_NAME
 from people.files.imports import targets as import_targets
 from people.files.imports.plan import BatchResults, ImportPlan, ImportStatus, Mappable, RowHit, RowResult
-from people.files.imports.targets import ImportTarget, Reader
+from people.files.imports.targets import ImportTarget, Reader, reader_of_columns
 from people.files.imports.undoing import UndoneRecords
 from people.files.models import Import
 from people.files.tabular import FileShape
@@ -94,18 +94,7 @@ class ObjectsTarget(ImportTarget):
                 # a field that was removed since: each row is refused for it when it is recorded
                 data_type = fields[name].data_type if name in fields else BY_NAME[_IDS.get(name, "string")]
                 places.append((name, shape.header.index(column), plan.convention.reader(data_type, name)))
-        null = plan.null_text
-
-        def read(table: Sequence[Sequence[Any]]) -> tuple[list[Any], None]:
-            return [
-                {
-                    name: None if null and cells[place] == null else convert(cells[place])
-                    for name, place, convert in places
-                }
-                for cells in table
-            ], None
-
-        return read
+        return reader_of_columns(places, plan.null_text)
 
     def record(self, rows: Sequence[Any], plan: ImportPlan, source: Source, *, dry_run: bool) -> BatchResults:
         outcomes = records.upsert_records(
@@ -188,7 +177,7 @@ class ObjectsTarget(ImportTarget):
 
 
 def _mappable(field: RecordField) -> Mappable:
-    """The target of a field; the label of a link says what its values name."""
+    """The target of a field; the label of a link names its target and key."""
     label, aliases = field.name, [field.api_name]
     if field.link_to == PERSON:
         label = _("%(field)s (link to a person by %(by)s)") % {"field": field.name, "by": field.link_by}

@@ -31,7 +31,7 @@ _TOUCHED = (Kind.CHANGED, Kind.REMOVED, Kind.RESTORED)
 
 @dataclass(slots=True)
 class _Part:
-    """What undoing means for some records, by record.
+    """The effect of undoing on some records, by the record's id.
 
     `undoes`: the import's last change of each record that is deleted or gets `values` back; `revisions`: as seen.
     """
@@ -50,7 +50,7 @@ def changes_of_import(job: Import) -> QuerySet[ObjectChange]:
 
 
 def preview_undo(job: Import) -> UndoneRecords:
-    """What `undo_import` would do now; nothing is changed."""
+    """The result of `undo_import` if it ran now; nothing is changed."""
     deleted, put_back, kept, shown = 0, 0, Counter[str](), list[KeptRecord]()
     for kind in _MADE:
         for ids in _first_changes(job, kind):
@@ -142,7 +142,7 @@ def _first_changes(job: Import, kind: Kind) -> Iterator[list[int]]:
 
 
 def _assess(job: Import, record_ids: Sequence[int]) -> _Part:
-    """What undoing means for these records as they are now; those that are undone or erased are left out."""
+    """The effect of undoing on these records as they are now; those that are undone or erased are left out."""
     existing = ObjectRecord.objects.in_bulk(record_ids)
     own: dict[int, list[ObjectChange]] = defaultdict(list)
     for change in changes_of_import(job).filter(record_id__in=record_ids).order_by("pk"):

@@ -1,4 +1,4 @@
-"""What callers pass to the verbs on records and get from them."""
+"""The arguments and results of the verbs on records."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from people.core.errors import Problem
 
 
 class RecordKey(StrEnum):
-    """What rows name their records by."""
+    """The key by which rows name their records."""
 
     DEDUPE = "dedupe_fields"
     ID = "id"

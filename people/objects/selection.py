@@ -1,4 +1,4 @@
-"""Which records of a type are shown or exported: words, one field's value, a state, what an import created."""
+"""The selection of a type's records for a page or export: words, a field's value, a state, or an import's records."""
 
 from collections.abc import Mapping
 from typing import Any

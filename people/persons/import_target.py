@@ -18,7 +18,7 @@ from people.datatypes.registry import BY_NAME
 from people.fields import catalog
 from people.files.imports import targets as import_targets
 from people.files.imports.plan import BatchResults, ImportPlan, ImportStatus, Mappable, RowHit, RowResult
-from people.files.imports.targets import ImportTarget, Reader
+from people.files.imports.targets import ImportTarget, Reader, reader_of_columns
 from people.files.tabular import FileShape
 from people.lists import static_lists
 from people.models import Person, StaticList
@@ -103,18 +103,7 @@ class PeopleTarget(ImportTarget):
             if name != "id" or plan.lookup_field == "id":
                 data_type = catalogue[name].data_type if name != "id" else BY_NAME["integer"]
                 places.append((name, shape.header.index(column), plan.convention.reader(data_type, name)))
-        null = plan.null_text
-
-        def read(table: Sequence[Sequence[Any]]) -> tuple[list[Any], None]:
-            return [
-                {
-                    name: None if null and cells[place] == null else convert(cells[place])
-                    for name, place, convert in places
-                }
-                for cells in table
-            ], None
-
-        return read
+        return reader_of_columns(places, plan.null_text)
 
     def record(self, rows: Sequence[Any], plan: ImportPlan, source: Source, *, dry_run: bool) -> BatchResults:
         outcomes = upsert.upsert_people(

@@ -213,7 +213,7 @@ def _note_failure(pk: int, error: Exception) -> None:
 
 
 def _run(job: Import, by: Any) -> None:
-    # a neighbouring version that asked for it counted fewer things
+    # a neighbouring version that requested the undo counted fewer things
     undo: dict[str, Any] = {**dict.fromkeys(COUNTED, 0), **(job.undo or {})}
     if by is None and undo["by"] is not None:
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, _("Whoever asked for it is no longer a user.")))

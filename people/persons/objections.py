@@ -27,7 +27,7 @@ def is_refused_opt_in(person: Person, values: Mapping[str, Any], source: Source)
     """Return True if the new values subscribe a person again who has unsubscribed, and `source` may not do that.
 
     Allowed is what follows from a consent on record, and a change over the Marketo API, whose clients set the field and
-    know of no consent: there the change is recorded as a consent given to the client.
+    have no word for consent: there the change is recorded as a consent given to the client.
     """
     return _is_opt_in(person, values) and not source.is_consent and source.channel is not Channel.MARKETO
 
@@ -65,8 +65,8 @@ def keep_objections(targets: Sequence[tuple[Person, dict[str, Any]]], source: So
     addresses = {
         place: set(_addresses(person, values, opting_in[place])) for place, (person, values) in enumerate(targets)
     }
-    wanted = {address for keys in addresses.values() for address in keys}
-    suppressed = _suppressed(wanted) if wanted and Suppression.objects.exists() else {}
+    every_address = {address for keys in addresses.values() for address in keys}
+    suppressed = _suppressed(every_address) if every_address and Suppression.objects.exists() else {}
     kept = {}
     for place, (person, values) in enumerate(targets):
         objections = [suppressed[address] for address in addresses[place] if address in suppressed]

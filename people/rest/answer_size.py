@@ -10,6 +10,6 @@ from people.datatypes import exact_json
 
 
 def count_rows_that_fit(rows: Iterable[Any]) -> int:
-    """How many of the first rows are within `API_PAGE_BYTES` together; at least one, so that paging continues."""
+    """The number of first rows that fit into `API_PAGE_BYTES` together; at least one, so that paging continues."""
     sizes = (len(exact_json.dump_exact_json(row, str)) for row in rows)
     return max(1, sum(1 for _total in takewhile(lambda total: total <= settings.API_PAGE_BYTES, accumulate(sizes))))

@@ -1,4 +1,4 @@
-"""What the lists of every kind of definition are filtered by: its state, and the columns that all kinds have."""
+"""Filters of the lists of all kinds of definitions: by state, and by the columns that all kinds have."""
 
 from collections.abc import Mapping
 

@@ -132,7 +132,7 @@ _REFRESH_NOTES = {
     "automatic": gettext_lazy("Next about %(moment)s: automatically every hour, as counting is quick."),
     "schedule": gettext_lazy("Next about %(moment)s: %(every)s, as scheduled."),
     "slow": gettext_lazy("Not refreshed automatically: the last count took 2 seconds or longer, or failed."),
-    "asked": gettext_lazy("Not refreshed automatically: only when somebody asks."),
+    "on_request": gettext_lazy("Not refreshed automatically: only when somebody asks."),
     "archived": gettext_lazy("Not refreshed automatically: the list is archived."),
 }
 

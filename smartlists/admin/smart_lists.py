@@ -56,8 +56,8 @@ class SmartListAdmin(PagesAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         lists = super().get_queryset(request).defer("rules", "current__members", "current__joined", "current__left")
-        is_asked_for = "is_archived__exact" in request.GET or request.GET.get("q", "").strip()
-        return lists if is_asked_for else lists.filter(is_archived=False)
+        shows_archived = "is_archived__exact" in request.GET or request.GET.get("q", "").strip()
+        return lists if shows_archived else lists.filter(is_archived=False)
 
     @admin.display(description=_("Name"), ordering="name")
     def shown_name(self, smart_list: SmartList) -> Any:

@@ -28,7 +28,7 @@ class CampaignInputSerializer(StrictSerializer):
 
 
 class ActivationSerializer(HealthSerializer):
-    """Whether you can activate the campaign as it is, and everything that prevents it."""
+    """The permission of the caller to activate the campaign as it is, and all problems that prevent it."""
 
     can_activate = serializers.BooleanField()
 

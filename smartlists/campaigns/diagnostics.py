@@ -95,7 +95,7 @@ def activation_reasons(campaign: SmartCampaign, by: Any, names: Catalogue) -> li
 
 
 def definition_reasons(parsed: campaign_definition.CampaignDefinition, by: Any) -> list[Problem]:
-    """What a definition lacks for `by` to activate it."""
+    """The problems that prevent `by` from activating a definition."""
     lacking_rights = effect_rights.missing_effect_rights(parsed, by)
     return [*campaign_lifecycle.activation_problems(parsed), *lacking_rights]
 

@@ -74,7 +74,7 @@ def process_due_work(*, seldom: bool = True) -> int:
             campaign_runs.enter_list_changes,
             record_dates.enter_reached_dates,
         ]
-    # what is recorded first is read by the triggers at once
+    # registered work first: the triggers read the activities that it records at once
     return _run_each([*registered_work(), *parts])
 
 

@@ -185,7 +185,7 @@ def activate_campaign(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     changed.state, changed.activated_at = State.ACTIVE, timezone.now()
     changed.revision += 1
     changed.save()
-    changed.watches.all().delete()  # what changed while the campaign was a draft or paused triggers nothing
+    changed.watches.all().delete()  # changes while the campaign was a draft or paused trigger nothing
     _watch(changed, parsed)
     watches.watch_objects(changed, parsed)
     _try_readings_now(changed)

@@ -1,6 +1,6 @@
 """Templates of campaigns: a trigger and steps to begin with, made of the installation's own types and lists.
 
-What only the team knows (a webhook, a static list) is left empty in its card, which says so before activation.
+Objects that only a user can choose (a webhook, a static list) stay empty in their cards, and prevent an activation.
 """
 
 from collections.abc import Mapping

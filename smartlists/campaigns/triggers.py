@@ -138,10 +138,10 @@ def process_log_batch(limit: int = BATCH) -> BatchResult:
 
 def read_log(after: int, type_ids: Iterable[int], limit: int = BATCH) -> LogPart:
     """Read the next part of the log after the id `after`, inside the transaction that enters people."""
-    wanted = sorted(type_ids)
-    if not wanted:
+    sorted_ids = sorted(type_ids)
+    if not sorted_ids:
         return LogPart((), 0, max(log_reader.high_water_mark(), after), False)
-    page = log_reader.read_activities(log_reader.ReadPosition(None, 0, after), wanted, limit=limit)
+    page = log_reader.read_activities(log_reader.ReadPosition(None, 0, after), sorted_ids, limit=limit)
     loud = _without_quiet(page.activities)
     if loud:  # taken first: a holder of the exclusive lock on PEOPLE then waits for no row locked here
         locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])

@@ -1,4 +1,4 @@
-"""What explanations of filters on activities and on object records share: misses of rows, and results of aggregates."""
+"""Parts of explanations of filters on activities and object records: misses of rows, results of aggregates."""
 
 from collections.abc import Sequence
 from datetime import UTC

@@ -3,8 +3,8 @@
 An evaluation is requested, run by the first worker that claims it, and stored as a whole. Then the list refers to it,
 by one update that never returns to an older evaluation. The rows are the list's history: who joined, who left, each
 since the evaluation that came before it; of old automatic ones only the last of each day stays, so that
-theirs no longer add up. Of automatic refreshes that changed nothing, one row after each change says as
-of when that holds.
+theirs no longer add up. Of automatic refreshes that changed nothing, one row after each change
+keeps the moment of the latest.
 """
 
 from collections.abc import Iterable, Sequence
@@ -160,16 +160,16 @@ def due_lists(now: datetime | None = None) -> Sequence[SmartList]:
 
 
 def is_too_slow_to_refresh(smart_list: SmartList) -> bool:
-    """Whether the last evaluation of a list took too long, or failed, for it to be refreshed automatically."""
+    """True if the last evaluation of a list failed, or took too long for it to be refreshed automatically."""
     last = smart_list.evaluations.filter(state__in=(State.DONE, State.FAILED)).order_by("-requested_at", "-pk").first()
     return last is not None and (last.state == State.FAILED or (last.seconds or 0.0) >= QUICK_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshPlan:
-    """When a list is evaluated next by itself, and why: `at` is None where only a user's request does it."""
+    """The next automatic evaluation of a list, with its reason. `at`: None if only a user's request causes one."""
 
-    reason: str  # "schedule", "automatic", "slow", "asked" or "archived"
+    reason: str  # "schedule", "automatic", "slow", "on_request" or "archived"
     at: datetime | None = None
 
 
@@ -181,7 +181,7 @@ def refresh_plan(smart_list: SmartList) -> RefreshPlan:
     if smart_list.evaluate_every_minutes:
         return RefreshPlan("schedule", last + timedelta(minutes=smart_list.evaluate_every_minutes))
     if not smart_list.is_refreshed:
-        return RefreshPlan("asked")
+        return RefreshPlan("on_request")
     if is_too_slow_to_refresh(smart_list):
         return RefreshPlan("slow")
     return RefreshPlan("automatic", last + REFRESH_EVERY)
@@ -289,7 +289,7 @@ def _extend_current(current: StoredEvaluation, stored: StoredEvaluation, evaluat
     current.as_of, current.seconds, current.requested_at = evaluation.as_of, evaluation.seconds, stored.requested_at
     current.per_filter = [part.count for part in evaluation.per_filter]
     current.save(update_fields=["as_of", "seconds", "requested_at", "per_filter"])
-    # campaigns that watch the list ask what happened since the moment until which they know its members
+    # campaigns that watch the list read the changes since the moment up to which they have its members
     ListWatch.objects.filter(evaluation_id=current.pk).update(as_of=current.as_of)
     return current
 

@@ -93,8 +93,8 @@ def _retention(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
 
 
 def _returned(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
-    asked = _cohort_question(question, scope, question.number or 0)
-    return _with_moments(cohorts.people_of_cohorts(asked, question.number))
+    cohort_question = _cohort_question(question, scope, question.number or 0)
+    return _with_moments(cohorts.people_of_cohorts(cohort_question, question.number))
 
 
 def _wait_question(question: ReportQuestion, scope: ReportScope) -> JourneyQuestion:
@@ -148,6 +148,6 @@ ANSWERS: Mapping[str, Callable[[ReportQuestion, ReportScope], list[list[Any]]]] 
     "timed_funnel": _timed_funnel,  # the same, and the median microseconds since the step before
     # rank of the value (null: all other values), value, a step each: people, percent of the first, microseconds
     "split_funnel": _split_funnel,
-    # as the version before asks for it:
+    # requested by the version before:
     "funnel": _funnel,  # type id, people, percent of the step before, percent of the first
 }

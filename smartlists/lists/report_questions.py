@@ -8,7 +8,7 @@ from typing import Any, Self
 from people.core import installation
 
 NARROWED = frozenset({"people", "retention", "returned", "wait", "waited"})  # reports on activities with one value
-# the stored name of a report on people with a value: a worker of the version before, which does not know of values,
+# the stored name of a report on people with a value: a worker of the version before, which ignores values,
 # fails on it instead of storing figures of all people
 PEOPLE_WITH_VALUE = "people_with_value"
 # the people of a group of a split funnel, for the same reason: not "reached", which such a worker answers for all

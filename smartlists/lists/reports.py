@@ -172,7 +172,7 @@ def _require_rights(question: ReportQuestion, by: Any) -> None:
 def _is_old(stored: StoredReport) -> bool:
     """True if newer figures are due; a refused computation is not repeated before `FRESH`, either.
 
-    One that failed for an unforeseen error is repeated after a minute: a worker of the version before does not know
+    One that failed for an unforeseen error is repeated after a minute: a worker of the version before cannot answer
     all questions, and ends soon.
     """
     if stored.state == State.FAILED:

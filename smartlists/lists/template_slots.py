@@ -1,4 +1,4 @@
-"""What templates of smart lists and campaigns leave to their user: types, fields and lists of the installation.
+"""Slots of templates of smart lists and campaigns: types, fields and lists that their user chooses.
 
 A slot offers what exists and proposes what its name suggests; a template is filled only where every slot has a value.
 """
@@ -34,7 +34,7 @@ class Slot:
     is_any: bool = False
 
     def options(self, names: Catalogue) -> Sequence[Option]:
-        """What can be chosen: (value, label), the team's own first; at most `MAX_OPTIONS`."""
+        """The choices of the slot as (value, label), the team's own first; at most `MAX_OPTIONS`."""
         return list(_OPTIONS[self.kind](names))[:MAX_OPTIONS]
 
     def proposed(self, names: Catalogue) -> str:
@@ -51,18 +51,18 @@ class Template:
 
     key: str
     name: Any
-    description: Any  # what it does, and for whom
+    description: Any  # its purpose and users
     icon: str
     slots: tuple[Slot, ...]
     build: Callable[..., Json]
 
 
-def chosen_values(slots: Iterable[Slot], names: Catalogue, given: Mapping[str, str]) -> Mapping[str, str] | None:
+def chosen_values(slots: Iterable[Slot], names: Catalogue, chosen: Mapping[str, str]) -> Mapping[str, str] | None:
     """The value of each slot: the given one if it is an option, else the proposed one; None where one lacks."""
     values = {}
     for slot in slots:
         allowed = {value for value, _label in slot.options(names)}
-        value = given.get(slot.name, "")
+        value = chosen.get(slot.name, "")
         values[slot.name] = value if value in allowed else slot.proposed(names)
     return values if all(values.values()) else None
 

@@ -5,11 +5,21 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("smartlists", "0001_initial"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    dependencies = [
+        ("smartlists", "0001_initial"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
 
     operations = [
-        migrations.RemoveConstraint(model_name="storedevaluation", name="smart_list_evaluation_is_whole"),
-        migrations.AddField(model_name="storedevaluation", name="started_at", field=models.DateTimeField(null=True)),
+        migrations.RemoveConstraint(
+            model_name="storedevaluation",
+            name="smart_list_evaluation_is_whole",
+        ),
+        migrations.AddField(
+            model_name="storedevaluation",
+            name="started_at",
+            field=models.DateTimeField(null=True),
+        ),
         migrations.AddConstraint(
             model_name="storedevaluation",
             constraint=models.CheckConstraint(

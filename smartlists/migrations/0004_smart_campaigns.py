@@ -35,7 +35,10 @@ class Migration(migrations.Migration):
                 ("activity_id", models.BigIntegerField(primary_key=True, serialize=False)),
                 ("depth", models.PositiveSmallIntegerField()),
             ],
-            options={"db_table": "campaign_effect", "default_permissions": ()},
+            options={
+                "db_table": "campaign_effect",
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="CampaignVersion",
@@ -45,7 +48,10 @@ class Migration(migrations.Migration):
                 ("definition", models.JSONField()),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
-            options={"db_table": "smart_campaign_version", "default_permissions": ()},
+            options={
+                "db_table": "smart_campaign_version",
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="SmartCampaign",
@@ -149,7 +155,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"db_table": "smart_campaign_watch", "default_permissions": ()},
+            options={
+                "db_table": "smart_campaign_watch",
+                "default_permissions": (),
+            },
         ),
         migrations.AddField(
             model_name="campaignversion",
@@ -179,7 +188,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"db_table": "smart_campaign_tally", "default_permissions": ()},
+            options={
+                "db_table": "smart_campaign_tally",
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="CampaignRun",
@@ -226,7 +238,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"db_table": "smart_campaign_run", "default_permissions": ()},
+            options={
+                "db_table": "smart_campaign_run",
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="CampaignEntry",
@@ -292,7 +307,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"db_table": "campaign_entry", "default_permissions": ()},
+            options={
+                "db_table": "campaign_entry",
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="StepOutcome",
@@ -325,7 +343,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"db_table": "campaign_step_outcome", "default_permissions": ()},
+            options={
+                "db_table": "campaign_step_outcome",
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="Webhook",
@@ -388,7 +409,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"verbose_name": "webhook", "verbose_name_plural": "webhooks", "db_table": "webhook"},
+            options={
+                "verbose_name": "webhook",
+                "verbose_name_plural": "webhooks",
+                "db_table": "webhook",
+            },
         ),
         migrations.CreateModel(
             name="CampaignUse",
@@ -455,7 +480,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"db_table": "smart_campaign_use", "default_permissions": ()},
+            options={
+                "db_table": "smart_campaign_use",
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="WebhookDelivery",
@@ -603,7 +631,8 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
-            model_name="campaignentry", index=models.Index(models.F("person_id"), name="campaign_entry_person")
+            model_name="campaignentry",
+            index=models.Index(models.F("person_id"), name="campaign_entry_person"),
         ),
         migrations.AddConstraint(
             model_name="campaignentry",
@@ -636,7 +665,8 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
-            model_name="stepoutcome", index=models.Index(models.F("person_id"), name="campaign_outcome_person")
+            model_name="stepoutcome",
+            index=models.Index(models.F("person_id"), name="campaign_outcome_person"),
         ),
         migrations.AddConstraint(
             model_name="stepoutcome",
@@ -682,7 +712,8 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
-            model_name="webhookdelivery", index=models.Index(models.F("person_id"), name="webhook_delivery_person")
+            model_name="webhookdelivery",
+            index=models.Index(models.F("person_id"), name="webhook_delivery_person"),
         ),
         migrations.AddConstraint(
             model_name="webhookdelivery",

@@ -7,7 +7,10 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("smartlists", "0004_smart_campaigns"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    dependencies = [
+        ("smartlists", "0004_smart_campaigns"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
 
     operations = [
         migrations.CreateModel(
@@ -35,5 +38,5 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
-        )
+        ),
     ]

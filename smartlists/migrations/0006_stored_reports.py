@@ -6,7 +6,9 @@ import people.datatypes
 
 
 class Migration(migrations.Migration):
-    dependencies = [("smartlists", "0005_member_views")]
+    dependencies = [
+        ("smartlists", "0005_member_views"),
+    ]
 
     operations = [
         migrations.CreateModel(
@@ -34,6 +36,9 @@ class Migration(migrations.Migration):
                 ("people_as_of", models.DateTimeField(null=True)),
                 ("seconds", models.FloatField(null=True)),
             ],
-            options={"db_table": "stored_report", "default_permissions": ()},
-        )
+            options={
+                "db_table": "stored_report",
+                "default_permissions": (),
+            },
+        ),
     ]

@@ -88,5 +88,5 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
-        )
+        ),
     ]

@@ -16,5 +16,5 @@ class Migration(migrations.Migration):
                 default=2,
                 verbose_name="version of the data",
             ),
-        )
+        ),
     ]

@@ -1,4 +1,4 @@
-"""What campaigns with triggers on object records have read. Written by `campaigns.records` only."""
+"""Positions up to which campaigns with triggers on object records have read. Written by `campaigns.records` only."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -36,7 +36,7 @@ class DateWatch(Reading):
     watch = models.OneToOneField(ObjectWatch, models.CASCADE, primary_key=True, related_name="dates")
     read_at = models.DateTimeField(null=True)
     last_id = models.BigIntegerField(null=True)  # of `ObjectChange`
-    # what was left to look for when the campaign was paused: JSON of `campaigns.records.looks.Look`
+    # the looks left when the campaign was paused: JSON of `campaigns.records.looks.Look`
     looks = models.JSONField(default=list)
     # the time zone by which days were looked for up to `read_at`; empty for that of the installation
     zone = models.CharField(max_length=64, default="", db_default="")

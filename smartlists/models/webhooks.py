@@ -2,15 +2,16 @@
 
 import uuid
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
+from people.core.models import Revised
 
-class Webhook(models.Model):
+
+class Webhook(Revised):
     """An external address that campaigns call."""
 
     class Method(models.TextChoices):
@@ -53,12 +54,6 @@ class Webhook(models.Model):
     # the circuit breaker: consecutive failures, and until when no call is made
     failures = models.PositiveIntegerField(default=0, editable=False)
     open_until = models.DateTimeField(null=True, editable=False)
-    revision = models.PositiveIntegerField(default=1, editable=False)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
-    )
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True, editable=False)
-    updated_at = models.DateTimeField(_("updated at"), auto_now=True, editable=False)
 
     class Meta:
         db_table = "webhook"

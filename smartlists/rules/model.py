@@ -128,7 +128,7 @@ class SmartList:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a person has consented to for a purpose: now, or at the end of the day `on`."""
+    """The consent of a person to a purpose: now, or at the end of the day `on`."""
 
     purpose: str
     state: str

@@ -229,7 +229,7 @@ _RANGES: Mapping[str, Callable[[_Calendar, Sequence[str]], list[Range]]] = {
 
 
 RANGED = frozenset(_RANGES)
-PERIODS = RANGED - {"is"}  # operators that say when something changed
+PERIODS = RANGED - {"is"}  # operators on the moment of an activity or a change
 
 
 def passes_without_value(operator: str, empty: str | None) -> bool:

@@ -245,7 +245,7 @@ def _count_text(counts: "Counts", count: rules.Count | None, parameters: Mapping
 
 
 def _passes_without_rows(item: rules.Activity | rules.Object, is_positive: bool) -> bool | None:
-    """Whether people without any such row pass a filter; None where it is obvious that they don't."""
+    """True if people without any such row pass a filter, False if not; None where it is obvious that they do not."""
     fewest, _most = item.count.bounds if item.count else (1, None)
     none_passes = fewest == 0 and (
         item.aggregate is None or operators.passes_without_value(item.aggregate.operator, None)

@@ -9,11 +9,11 @@ from activities.querysets import IS_BACKFILL
 from activities.types.standard_shapes import IS_BOT
 from people.datatypes.registry import BY_NAME, DataType
 
-# what every activity has, whatever its type, with its SQL, the same in both engines; API names cannot begin with @
+# fields of every activity, whatever its type, with SQL for both engines; API names cannot begin with @
 MOMENTS: Mapping[str, str] = {"@occurred_at": "occurred_at", "@recorded_at": "recorded_at"}
 BACKFILL = "@backfill"  # true for what was recorded as back-fill
 COMMON: Mapping[str, str] = {**MOMENTS, BACKFILL: f"({IS_BACKFILL})"}
-# what every object record has, with its SQL over `object_record`
+# fields of every object record, with SQL over `object_record`
 RECORD_MOMENTS: Mapping[str, str] = {"@created_at": "created_at", "@updated_at": "updated_at"}
 
 

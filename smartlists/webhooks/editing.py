@@ -25,10 +25,9 @@ from people.core.permissions import require_permission
 from people.datatypes import naming
 from people.datatypes.parsing import BadValueError
 from people.datatypes.registry import BY_NAME
-from people.rights import VIEW_PERSON
 from smartlists.catalog import Catalogue
 from smartlists.models import SmartCampaign, Webhook, WebhookDelivery
-from smartlists.rights import ACTIVATE_SMARTCAMPAIGN, ADD_WEBHOOK, CHANGE_WEBHOOK, DELETE_WEBHOOK
+from smartlists.rights import ACTIVATE_SMARTCAMPAIGN, ADD_WEBHOOK, CHANGE_WEBHOOK, DELETE_WEBHOOK, SEND_BY_WEBHOOK
 from smartlists.webhooks import delivery as webhook_delivery
 from smartlists.webhooks import headers as webhook_headers
 from smartlists.webhooks import http as webhook_http
@@ -68,8 +67,8 @@ OWN_PREFIX = "webhook-"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _ORIGIN = re.compile(r"https?://[^/?#{}\\]+", re.IGNORECASE)
 FIELDS = ("method", "url", "headers", "format", "body", "payload_version", "per_minute", "timeout_seconds")
-SENT_FIELDS = ("method", "url", "headers", "format", "body", "payload_version")  # what is sent, and to whom
-RIGHTS_OF_CAMPAIGNS = (ACTIVATE_SMARTCAMPAIGN, VIEW_PERSON)
+SENT_FIELDS = ("method", "url", "headers", "format", "body", "payload_version")  # the request and its target
+RIGHTS_OF_CAMPAIGNS = (ACTIVATE_SMARTCAMPAIGN, *SEND_BY_WEBHOOK)  # that call it, as in `effect_rights`
 CONTENT_TYPES: Mapping[str, str] = {
     Webhook.Format.CLOUDEVENTS: "application/cloudevents+json; charset=utf-8",
     Webhook.Format.JSON: "application/json; charset=utf-8",
@@ -128,7 +127,7 @@ def change_webhook(
 
 
 def needs_confirmation(webhook: Webhook, values: Mapping[str, Any]) -> bool:
-    """Whether these new values change where a webhook sends data, or which: a session must be confirmed for that."""
+    """True if these new values change the target or the data of a webhook: a session must be confirmed for that."""
     headers = values.get("headers")
     if headers is not None and _unmask(webhook, headers) != webhook_headers.headers_of(webhook):
         return True
@@ -246,7 +245,7 @@ def _unmask(webhook: Webhook, headers: Any) -> Any:
 
 
 def _require_rights_of_campaigns(webhook: Webhook, by: Any) -> None:
-    """Raise `NotAllowedError` where an active campaign calls the webhook and `by` may not activate it."""
+    """Raise `NotAllowedError` where an active campaign calls the webhook and `by` may not activate such a campaign."""
     if webhook.campaign_uses.filter(campaign__state=SmartCampaign.State.ACTIVE).exists():
         for right in RIGHTS_OF_CAMPAIGNS:
             require_permission(by, right)

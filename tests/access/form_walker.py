@@ -1,4 +1,4 @@
-"""The forms of a page as a browser without scripts sends them, and what is said of them when they come back."""
+"""The forms of a page as a browser without scripts sends them, and the messages beside them when they come back."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 TYPED = {"text", "email", "url", "search", "tel", "number", "date", "datetime-local", "time", "password", "month"}
-KEPT = {"text", "email", "url", "search", "tel", "textarea"}  # in the others a browser lets nobody type nonsense
+KEPT = {"text", "email", "url", "search", "tel", "textarea"}  # in the others a browser accepts no nonsense
 
 
 @dataclass(slots=True)
@@ -93,11 +93,11 @@ class Form:
 
     @property
     def asks(self) -> bool:
-        """Whether there is something to type or choose, besides a press."""
+        """True if there is something to type or choose, besides a press."""
         return any(control.is_typed or control.kind in {"select", "file"} for control in self.controls)
 
     def sent(self, typed: str | None = None, chosen: str | None = None) -> dict[str, list[str]]:
-        """What it would send with `typed` in every box and `chosen` in every list; None leaves what stands there."""
+        """The values that it sends with `typed` in every box and `chosen` in every list; None leaves the present ones."""
         data: dict[str, list[str]] = {}
         for control in self.controls:
             value = control.value
@@ -135,7 +135,7 @@ def _is_control(part: Element) -> bool:
 
 def _control(part: Element) -> Control:
     attributes = part.attributes
-    if {"hidden", "readonly"} & {*attributes}:  # nobody types there
+    if {"hidden", "readonly"} & {*attributes}:  # no user types there
         return Control(attributes["name"], "hidden", attributes.get("value", ""))
     if part.name == "select":
         options = part.all("option")

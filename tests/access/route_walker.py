@@ -1,4 +1,4 @@
-"""Every address of the product, and what somebody is told there."""
+"""Every address of the product, and the answer to a caller there."""
 
 import re
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ from tests.activities.inbound.factories import make_webhook
 from tests.factories import approved_type, make_person, new_activity, record_rows
 from tests.people.objects import world as objects
 
-# what a place in an address stands for, by the beginning of the route; the last line that fits counts
+# the values for places in addresses, by the beginning of the route; the last line that fits counts
 PLACES = (
     (
         "",
@@ -163,7 +163,7 @@ PLACE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 
 
 def routes(resolver: Any = None, before: str = "") -> Iterator[str]:
-    """Every route that the resolver knows, as it is written; one that stands there twice is reached once."""
+    """Every route of the resolver, as it is written; one that stands there twice is reached once."""
     for found in (resolver or get_resolver()).url_patterns:
         route = before + str(found.pattern).removeprefix("^")
         if hasattr(found, "url_patterns"):
@@ -273,12 +273,12 @@ DIALECT_DENIED = {"600", "601", "602", "603"}
 
 
 def is_let_in(reply: Any) -> bool:
-    """Whether the answer is that of a channel that opened, whatever lies behind it."""
+    """True if the answer is that of a channel that opened, whatever lies behind it."""
     if reply.status_code in DENIED:
         return False
     if reply.status_code == 302:
         place, asked = reply.headers["Location"], reply.wsgi_request.path
-        # to the login; or, as the admin does with what somebody may not see, home
+        # to the login; or, as the admin does with rows that the user may not see, home
         return not (
             place.startswith("/admin/login/?next=")
             or (place == "/admin/" and not asked.startswith(("/admin/login/", "/setup/")) and asked != "/")

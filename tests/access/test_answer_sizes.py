@@ -1,4 +1,4 @@
-"""What an answer may hold: every route that is read from by programs ends its pages early, or is bounded otherwise."""
+"""Bounds of answers: every route that programs read ends its pages early, or is bounded otherwise."""
 
 import json
 from urllib.parse import urlencode
@@ -122,7 +122,7 @@ OBJECTS = (
     "api/v1/inbound-webhooks/<int:pk>/replay",
     "api/v1/inbox/<int:pk>/replay",
 )
-# sent in pieces, as large as what was asked for
+# sent in pieces, as large as the request
 FILES = (
     "bulk/v1/<bulk_kind:kind>/export/<uuid:key>/file.json",
     "bulk/v1/leads/batch/<int:batch_id>/failures.json",
@@ -296,7 +296,7 @@ def test_versions_of_a_definition_are_bounded_and_listed_in_parts(
             lifecycle.approve_draft(definition, None)
 
 
-# pages that answer with a file, and the query that asks for it: all are sent in pieces from rows read in pieces
+# pages that answer with a file, and the query for it: all are sent in pieces from rows read in pieces
 FILES_OF_PAGES = {
     "admin/audit/export/": "",
     "admin/people/export/<int:pk>/file/": "",

@@ -1,4 +1,4 @@
-"""What docs/security.md claims: every test that it names is there, every chapter of the standard is spoken of."""
+"""Claims of docs/security.md: every test that it names exists, every chapter of the standard is covered."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a browser shows instead of a page: styled, in the reader's language, with a way out."""
+"""Error pages: styled, in the reader's language, with a way out."""
 
 import pytest
 from django.contrib.auth import get_user_model

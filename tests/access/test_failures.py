@@ -1,4 +1,4 @@
-"""Failed calls of API clients: what is counted, who sees it, and when an owner is told."""
+"""Failed calls of API clients: what is counted, who sees it, and when an owner is notified."""
 
 import pytest
 from django.contrib.auth import get_user_model

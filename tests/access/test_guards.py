@@ -1,4 +1,4 @@
-"""What must stay of people who work here, broken on purpose in the database itself."""
+"""Rows of users that must stay, broken on purpose in the database itself."""
 
 import pytest
 from django.contrib.admin.models import LogEntry

@@ -131,7 +131,7 @@ def test_a_form_from_a_session_is_refused_by_every_resource(kind, superuser):
 
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
 def test_a_day_at_the_end_of_the_calendar_is_out_of_range(day, browser, superuser):
-    """Whose end, week, period before or midnight in UTC is in no calendar."""
+    """Days whose end, week, period before or midnight in UTC is in no calendar."""
     world = build_world(superuser)
     pages = {
         "admin/reports/": {"type": ActivityType.objects.approved()[0].pk, "compare": "on"},

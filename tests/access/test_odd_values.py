@@ -47,7 +47,7 @@ def test_the_names_are_found():
 
 
 def fault_of(reply):
-    """What is wrong with an answer; None for one that a page may give."""
+    """The fault of an answer; None for one that a page may give."""
     if reply.status_code >= 500:
         return f"{reply.status_code} {getattr(reply, 'exc_info', ('',))[:2]}"
     place = urlsplit(reply.headers.get("Location", ""))

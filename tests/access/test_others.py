@@ -1,4 +1,4 @@
-"""Things that are somebody's own, walked at every address by somebody else; and every right a token can lack."""
+"""Objects of one user, walked at every address by another user; and every right a token can lack."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
 # names in `build_world` of what belongs to one user
 OWNED = ("import", "people_import", "export", "bulk_export", "refused", "token", "bulk")
 NOWHERE = {"bulk_export": "00000000-0000-0000-0000-000000000000"}
-# answers that do not depend on whose the object is: a redirect to the page that refuses, and what nobody may do
+# answers that do not depend on whose the object is: a redirect to the page that refuses, and actions that no user may take
 SAME_FOR_ALL = ("admin/people/import/<path:object_id>/", "admin/people/export/<path:object_id>/")
 
 
@@ -255,7 +255,7 @@ def program_of(owner, *rights):
 
 @pytest.fixture
 def refused():
-    """A row of another program's, refused for its amount, that asks for its person to be created."""
+    """A row of another program's, refused for its amount, whose person is to be created."""
     approved_type()
     sender = program_of(user("dora", "Developer"), recording_replay.RIGHT, "people.add_person")
     row = new_activity(PersonLookup("new@example.com", "email", True), amount="many")

@@ -1,4 +1,4 @@
-"""What users change of themselves: details at once, an address once its link is opened by the same user."""
+"""Changes of users to their own accounts: details at once, an address once its link is opened by the same user."""
 
 import re
 import time

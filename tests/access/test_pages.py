@@ -32,7 +32,7 @@ def url(name, *args):
 def test_a_client_is_made_with_the_rights_that_were_ticked_and_shown_once(client, olga):
     form = client.get(url("add")).context["form"]
     offered = {right for _title, rights in form.fields["rights"].groups for right, _label in rights}
-    assert PEOPLE in offered and "people.delete_person" not in offered  # which olga may not do herself
+    assert PEOPLE in offered and "people.delete_person" not in offered  # olga lacks it herself
     assert form.chosen == {right for right in client_editing.DEFAULT_RIGHTS if right in offered}
     reply = client.post(url("add"), {"name": "Bank core", "rights": [PEOPLE]})
     made = ApiClient.objects.get()

@@ -1,4 +1,4 @@
-"""Nobody gets, by way of another's client, account or role, at what they may not do themselves."""
+"""No user exceeds their own rights by way of another's client, account or role."""
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -61,7 +61,7 @@ def test_a_token_narrowed_to_making_clients_makes_none_with_more(theirs):
 
 @pytest.fixture
 def helpdesk(client):
-    """Somebody who may change users and roles, and little else."""
+    """A user who may change users and roles, and little else."""
     found = user(
         "hilda", "access.change_user", "access.view_user", "auth.change_group", "auth.view_group", "people.view_person"
     )

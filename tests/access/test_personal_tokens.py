@@ -1,4 +1,4 @@
-"""Personal tokens against a stolen session, and what whoever may change users cannot do."""
+"""Personal tokens against a stolen session, and limits of users who may change users."""
 
 import time
 
@@ -56,7 +56,7 @@ def test_an_older_session_makes_no_token_until_it_is_confirmed(client):
 
 
 def lasting_access():
-    """What a stolen session could leave behind, or widen."""
+    """The access that a stolen session could leave behind, or widen."""
     return (
         set(ApiClient.objects.values_list("pk", "name", "client_secret", "user")),
         set(ApiClient.objects.values_list("pk", "api_user__user_permissions")),
@@ -74,7 +74,7 @@ def lasting_access():
 
 
 def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(client):
-    """Every page and API call that makes or widens lasting access; what does neither goes on."""
+    """Every page and API call that makes or widens lasting access; other calls continue."""
     adam, vera, gone = user("adam", "Administrator"), user("vera", "Viewer"), user("gone", "Viewer", is_active=False)
     invitations.invite_user(adam, "eve@example.com", vera.groups.all())
     bank = client_editing.create_client("Bank core", adam, adam, []).client

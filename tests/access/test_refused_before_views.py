@@ -1,4 +1,4 @@
-"""What is refused before or beside any view: each API says so in its own form, whatever is wrong."""
+"""Refusals before or beside any view: each API answers in its own form, whatever is wrong."""
 
 import pytest
 from django.core.exceptions import (

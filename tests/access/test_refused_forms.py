@@ -25,7 +25,7 @@ NONSENSE = "¿qué? <b>ñ</b> 🎉"
 OURS = ("admin/", "account/", "setup/", "join/")
 # the framework's own pages, for operators; the session's end
 LEFT_OUT = re.compile(r"^admin/(procrastinate|auth/group)/|logout")
-# Django's words for what we say otherwise (config/form_words.py), in both languages
+# Django's messages that the product replaces (config/form_words.py), in both languages
 FRAMEWORK = re.compile(
     r"field is required|valid choice|Enter a valid|Ensure this|Please|"
     r"campo es obligatorio|opción válida|Introduzca|Introduce un[ao]? .* válid|Asegúr"
@@ -33,9 +33,9 @@ FRAMEWORK = re.compile(
 ENGLISH = re.compile(
     r"\b(the|and|with|your|this|that|from|was|were|has|have|not|of|for|is|are|expected)\b", re.IGNORECASE
 )
-# forms of one line that stand beside what a page is about: a message says what is wrong and what came
+# forms of one line beside the subject of a page: a message shows the problem and the value
 BY_MESSAGE = {"activities_visitor_do", "smartlists_smartlist_snapshot"}
-# asks about the page and changes nothing; a place among rows, which are numbered anew
+# queries that change nothing; a place among rows, which are numbered anew
 ASIDE = re.compile(r"tested|order-\d+")
 
 
@@ -66,7 +66,7 @@ class Walk:
         return reply, said
 
     def forms(self):
-        """Yield the address of each page and its forms that ask for something, each form once."""
+        """Yield the address of each page and its forms with inputs, each form once."""
         seen = set()
         for route, methods in table().items():
             if not route.startswith(OURS) or LEFT_OUT.search(route) or "GET" not in methods:
@@ -93,7 +93,7 @@ def _texts(page, style):
 
 
 def _faults(page, form, reply, typed, language):
-    """What is wrong with a page that answers a form."""
+    """The faults of a page that answers a form."""
     if reply.status_code >= 400 and reply.status_code != 422:
         return [f"{reply.status_code}"]
     found = []

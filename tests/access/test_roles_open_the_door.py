@@ -1,4 +1,4 @@
-"""Whoever is given a role can sign in, whichever way it was given."""
+"""Every user with a role can sign in, whichever way it was given."""
 
 import pytest
 from django.contrib.auth import get_user_model

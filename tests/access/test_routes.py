@@ -1,4 +1,4 @@
-"""Every route of the product, walked as nobody, as roles and as superuser: who gets in stands in routes.txt."""
+"""Every route of the product, walked without signing in, as roles and as superuser: who gets in stands in routes.txt."""
 
 import logging
 from functools import cache
@@ -24,7 +24,7 @@ MARKETO = ("rest/", "bulk/")
 JSON = ("api/", *MARKETO)
 HIDING = ("metrics",)  # routes that do not exist for those who may not
 CALLERS = ("nobody", "no role", *ROLES, ADMINISTRATOR, "superuser")
-# what is answered before rights are asked for: a body that says enough to get to them
+# bodies for routes that check the body before rights: complete enough to get to them
 BODIES = {
     "rest/v1/leads.json": b'{"input":[{"email":"new@example.com"}]}',
     "rest/v1/activities/external/type.json": b'{"apiName":"waveHand","name":"Wave Hand","filterName":"Waved Hand","triggerName":"Waves Hand","primaryAttribute":{"apiName":"hand","name":"Hand","dataType":"string"}}',
@@ -48,7 +48,7 @@ def test_every_route_is_listed_and_every_listed_route_is_there():
 
 
 class Caller:
-    """Somebody with a browser, and the program that somebody owns."""
+    """A user with a browser, and the program that the user owns."""
 
     def __init__(self, name):
         self.name, self.user = name, None
@@ -80,7 +80,7 @@ class Caller:
         return reply
 
     def may(self, who, route):
-        """Whether `who`, as the table says it, is this caller."""
+        """True if `who`, a word of the table, includes this caller."""
         if self.user is None or who in {"anyone", "nobody"}:
             return who == "anyone"
         if who in {"signed-in", "staff", "token"}:
@@ -92,9 +92,9 @@ class Caller:
 
 @pytest.fixture
 def quiet(monkeypatch):
-    """No lines about refusals, and no pages: only who gets in matters here, and thousands are asked for."""
+    """No lines about refusals, and no pages: only who gets in matters here, and there are thousands."""
     monkeypatch.setattr("django.template.backends.django.Template.render", lambda *_given, **_more: "")
-    # what refusals say of rights and of who has them changes with no request, as each is undone
+    # rights and their users in refusals change with no request, as each is undone
     users, labels = asking.users_with_right, offered_rights.right_labels
     known_users = cache(lambda right, pk: users(right, get_user_model()(pk=pk)))
     known_labels = cache(labels)
@@ -106,10 +106,10 @@ def quiet(monkeypatch):
 
 
 def is_walked(name, who):
-    """Whether a route for `who` is tried as this caller: of those signed in, the two that lie closest on both sides.
+    """True if a route for `who` is tried as this caller: of those signed in, the two that lie closest on both sides.
 
     These are the caller with the fewest rights that may enter, and the one with the most rights that may not; for a
-    route that asks no right of anybody signed in, those with the fewest and the most rights; for one of superusers, all.
+    route for every user who is signed in, those with the fewest and the most rights; for one of superusers, all.
     All callers try all routes with LONG_TESTS=1.
     """
     if hypothesis_profiles.IS_LONG or name == "nobody" or who == "superuser":

@@ -1,4 +1,4 @@
-"""The second step at sign-in: set up, asked for, enforced, reset; codes open once."""
+"""The second step at sign-in: set up, requested, enforced, reset; codes open once."""
 
 import re
 import time

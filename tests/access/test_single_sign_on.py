@@ -20,7 +20,7 @@ START, BACK = "/admin/login/sso/oidc/", "/admin/login/sso/oidc/back/"
 
 
 class Provider(BaseHTTPRequestHandler):
-    """Knows one person, whose claims a test sets."""
+    """A provider of one person, whose claims a test sets."""
 
     claims: dict
     asked: list
@@ -63,7 +63,7 @@ class Provider(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def provider(settings):
-    """The provider, asked for by the settings."""
+    """The provider, named in the settings."""
     cache.clear()
     Installation.objects.create()
     handler = type("Handler", (Provider,), {"claims": {}, "asked": []})
@@ -168,7 +168,7 @@ def test_new_users_come_with_the_roles_of_the_claim_and_lose_what_it_names_no_mo
 
 
 def test_who_has_no_password_confirms_by_signing_on_again(client, provider, settings):
-    """The page that asks for it leads to the login page, which must not lead back."""
+    """The page of the confirmation leads to the login page, which must not lead back."""
     settings.OIDC_CREATE_USERS, settings.OIDC_ROLE_CLAIM = True, "groups"
     settings.OIDC_ROLES = {"adm": "Administrator"}
     sign_on(client, provider, groups=["adm"])

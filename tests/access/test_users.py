@@ -1,4 +1,4 @@
-"""The pages of users: who is here, in which role, deactivated with what they own; and asking who may."""
+"""The pages of users: who is here, in which role, deactivated with what they own; and the page of who has a right."""
 
 import re
 
@@ -214,7 +214,7 @@ def test_a_button_that_is_not_for_a_role_leads_to_who_can(client, boss):
 
 @pytest.mark.parametrize("right", ["access.view_apiclient", "people.erase_person", "activities.approve_activitytype"])
 def test_nobody_learns_who_has_a_right_that_no_page_named_to_them(boss, right):
-    """A right is asked for with the key of the page that named it, to this user, for this path."""
+    """The page of a right needs the key of the page that named it, to this user, for this path."""
     user("dora", "Developer", first_name="Dora"), user("abe", "Approver", first_name="Abe")
     vic, other = user("vic", "Viewer"), user("quimby", "Viewer")
     browser = Client()

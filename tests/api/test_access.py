@@ -1,4 +1,4 @@
-"""Tokens, clients and oneself; who may, who may not, and how it is said."""
+"""Tokens, clients and oneself; who may, who may not, and with which answer."""
 
 import base64
 from datetime import timedelta

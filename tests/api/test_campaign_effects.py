@@ -1,4 +1,4 @@
-"""No way sets a step going for somebody who may not do it by hand: each kind of step, role and way, on pages and APIs."""
+"""No way starts a step for a user who may not do it by hand: each kind of step, role and way, on pages and APIs."""
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -55,7 +55,7 @@ def steps(settings):
 
 @pytest.fixture
 def somebody(request, django_user_model):
-    """Who has a role, and may do with campaigns what a team's own group lets them."""
+    """A user with a role, and with the rights to campaigns of a team's own group."""
     made = django_user_model.objects.create_user("sam", is_staff=True, is_superuser=False)
     made.groups.add(Group.objects.get(name=request.param))
     made.user_permissions.set(Permission.objects.filter(codename__in=OWN))

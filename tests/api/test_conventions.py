@@ -1,4 +1,4 @@
-"""What holds for every resource: filters for every field, a right for every action, indexes for every order."""
+"""Conventions of all resources: filters for every field, a right for every action, indexes for every order."""
 
 import pytest
 from django.db import connection

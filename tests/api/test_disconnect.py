@@ -40,7 +40,7 @@ def body(person_id):
 
 
 def hang_up(server, sent, whole, headers):
-    """Send a part of the body, in the middle of a line, and be gone."""
+    """Send a part of the body, up to the middle of a line, and disconnect."""
     head = [f"POST {PATH} HTTP/1.1", f"Host: {server.netloc}", f"Content-Length: {len(whole)}"]
     head += [f"{name}: {value}" for name, value in headers.items()]
     with socket.create_connection((server.hostname, server.port)) as connected:

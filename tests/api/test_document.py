@@ -108,7 +108,7 @@ def test_every_body_has_an_example_that_fits_and_every_parameter_a_description(d
             assert not list(validator.iter_errors(one)), (method, path, one)
 
 
-# phrases that are understood only by whoever wrote the code, and sentences without a subject
+# phrases that only their author understands, and sentences without a subject
 UNCLEAR = re.compile(
     r"^(Of|Who|Whom|Whose|Which)\b(?!.*\?$)|^Only (these|where)\b|\b(whom|for ever|told|says?|taken? back|whose rights)\b",
     re.IGNORECASE,

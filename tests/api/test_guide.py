@@ -1,4 +1,4 @@
-"""The guide and the examples do what they say: they are run against a server."""
+"""The guide and the examples are true: they are run against a server."""
 
 import json
 import os

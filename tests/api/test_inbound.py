@@ -66,7 +66,7 @@ def test_a_webhook_is_made_mapped_and_replayed(api, narrowed):
     assert narrowed(editing.VIEW).post(f"{base}/replay", {}).status_code == 403
 
 
-# every action of the API that shows contents as they came in or went out
+# every action of the API that shows contents as they were received or sent
 SHOWS_CONTENTS = (
     *[(InboundCallViewSet, name) for name in ("list", "retrieve")],
     (InboundMappingViewSet, "trial"),

@@ -1,4 +1,4 @@
-"""Whose static and smart lists are, over the native API."""
+"""Owners of static and smart lists, over the native API."""
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -33,7 +33,7 @@ def test_a_list_is_its_makers_until_it_is_given_to_somebody(api, listed, vera):
     assert api.patch(listed, {"owner": None}).json()["owner"] is None
     assert api.patch(listed, {"owner": "vera", "folder": None}).json()["owner"] == "vera"
     kept = api.get(listed).json()
-    assert api.patch(listed, {"owner": kept["owner"]}).json()["owner"] == "vera"  # what was read is what may be sent
+    assert api.patch(listed, {"owner": kept["owner"]}).json()["owner"] == "vera"  # a value that was read may be sent
 
 
 @pytest.mark.parametrize("path", BODIES)

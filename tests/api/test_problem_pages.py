@@ -1,4 +1,4 @@
-"""Every code of a problem has a page that its `type` leads to, and several faults are told apart."""
+"""Every code of a problem has a page that its `type` leads to, and several faults are distinguished."""
 
 import ast
 import gzip
@@ -55,7 +55,7 @@ def test_every_code_has_a_status_and_a_code_of_marketo(code):
     assert api_errors.error_status(RejectedError(problem)) in api_errors.TITLES
     (told,) = row_errors([problem])
     assert told["code"].isdigit() and told["message"]
-    assert type(problem.code) is str and problem.code == code.value  # what goes to programs and to the database
+    assert type(problem.code) is str and problem.code == code.value  # programs and the database get it
 
 
 @pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""How many statements each kind of call may take: tests/query_counts.json."""
+"""The budget of statements of each kind of call: tests/query_counts.json."""
 
 import pytest
 

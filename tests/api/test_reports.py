@@ -45,7 +45,7 @@ def of_page(client, owner, parameters, **more):
 
 
 def same(figure, text):
-    """Whether a figure of the API is the one of a file."""
+    """True if a figure of the API is the one of a file."""
     return float(text) == figure if isinstance(figure, int | float) else text == (figure or "")
 
 

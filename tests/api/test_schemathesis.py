@@ -26,10 +26,10 @@ EXAMPLES = examples(2, 50, "SCHEMATHESIS_EXAMPLES")
 SEQUENCES = examples(4, 100, "SCHEMATHESIS_SEQUENCES")
 CONFIG = SchemathesisConfig.from_dict(
     {
-        # PostgreSQL's text has no NUL: refused everywhere, as the document cannot say
+        # PostgreSQL's text has no NUL: refused everywhere, which the document cannot express
         "generation": {"allow-x00": False},
         "checks": {
-            # what the document describes can still name people, types or states that are not there, and be too long
+            # described values can still name people, types or states that are not there, and be too long
             "positive_data_acceptance": {
                 "expected-statuses": ["2xx", "304", "401", "403", "404", "409", "412", "414", "422"]
             },
@@ -56,7 +56,7 @@ CONFIG = SchemathesisConfig.from_dict(
 
 @pytest.fixture
 def _in_one_transaction():
-    """Have requests leave the test's connection open, as Django's own test client does."""
+    """Let requests leave the test's connection open, as Django's own test client does."""
     for signal in (signals.request_started, signals.request_finished):
         signal.disconnect(close_old_connections)
     yield
@@ -94,7 +94,7 @@ def _is_by_row(operation):
 
 
 def _excluded(operation):
-    """Checks that do not hold, as no description can say: API names in parameters of figures are of what exists, and
+    """Checks that do not hold, as no description covers them: API names in parameters of figures are of what exists, and
     an order by time wants a person or a type."""
     if operation.path.endswith("/reports/figures") or operation.label.endswith("GET /api/v1/activities"):
         return [positive_data_acceptance]
@@ -133,7 +133,7 @@ def test_no_operation_breaks_its_description(schema, mode):
 
 @pytest.mark.slow
 def test_no_sequence_of_calls_breaks_the_description(schema):
-    """What one call answers (ids, API names) is what the next ones ask for, as the document's links say."""
+    """Values of one answer (ids, API names) are parameters of the next calls, by the document's links."""
     document, headers = schema
 
     class Calls(document.as_state_machine()):

@@ -48,7 +48,7 @@ def filled(scale: float) -> dict[str, int]:
 
 @contextmanager
 def indexes_afterwards() -> Iterator[None]:
-    """Have the log's indexes made when its rows are there, which takes a third of the time; its key stays."""
+    """Make the log's indexes when its rows are there, which takes a third of the time; its key stays."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select indexname, indexdef from pg_indexes where schemaname = current_schema() and tablename = 'activity'

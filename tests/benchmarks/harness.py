@@ -19,7 +19,7 @@ PEOPLE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One figure. `ratio` is figure / baseline; `held` is None where there is no target; `note` says more of it."""
+    """One figure. `ratio` is figure / baseline; `held` is None where there is no target; `note` is a remark."""
 
     what: str
     figure: float
@@ -65,7 +65,7 @@ def within(what: str, figure: float, limit: float, unit: str, note: str = "") ->
 
 
 def plain(what: str, figure: float, unit: str, note: str = "") -> Line:
-    """A figure that is told, and has no target."""
+    """A figure that is reported, and has no target."""
     return Line(what, figure, unit, None, None, "", None, note)
 
 
@@ -87,7 +87,7 @@ class Bench:
         self._people: list[int] = []
 
     def rows(self, number: int) -> int:
-        """How many rows a table is filled with: `number` at SCALE 1, in whole calls of 300."""
+        """The number of rows that a table is filled with: `number` at SCALE 1, in whole calls of 300."""
         return max(300, round(number * self.scale) // 300 * 300)
 
     def sample(self, number: int) -> int:
@@ -95,7 +95,7 @@ class Bench:
         return max(300, round(number * min(self.scale, 1)) // 300 * 300)
 
     def people(self, number: int = PEOPLE) -> Sequence[int]:
-        """Ids of people called person<n>@bench.example.com, made when first asked for."""
+        """Ids of people called person<n>@bench.example.com, made at the first call."""
         from people.core.source import Channel, Source
         from people.persons import upsert
 
@@ -137,7 +137,7 @@ class Bench:
 
     @contextmanager
     def queries(self) -> Iterator[Any]:
-        """What is sent to the database meanwhile; see Django's CaptureQueriesContext."""
+        """The statements sent to the database meanwhile; see Django's CaptureQueriesContext."""
         from django.db import connection
         from django.test.utils import CaptureQueriesContext
 

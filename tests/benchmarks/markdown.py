@@ -79,7 +79,7 @@ def _later(line: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> l
 
 
 def _growth(line: Mapping[str, Any] | None, other: Mapping[str, Any]) -> str:
-    """How many times as much one page, query or row costs; a rate is the inverse of a cost."""
+    """The factor by which one page, query or row costs more; a rate is the inverse of a cost."""
     if line is None or not line["figure"] or not other["figure"]:
         return ""
     less, more = (other, line) if line["unit"].endswith("/s") else (line, other)

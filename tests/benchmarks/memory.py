@@ -1,4 +1,4 @@
-"""Memory of the web process while rows come in: as much after half a million as after ten thousand."""
+"""Memory of the web process while rows arrive: as much after half a million as after ten thousand."""
 
 import http.client
 import json

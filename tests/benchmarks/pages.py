@@ -90,7 +90,7 @@ EDITED = {
 
 @measures
 def pages_of_the_admin(bench: Bench) -> Iterator[Line]:
-    """Each page opened by an administrator, its statements timed one by one; and what it reads, whoever else works."""
+    """Each page opened by an administrator, its statements timed one by one; and what it reads, whatever else runs."""
     client, places = _signed_in(), _filled(bench.scale)
     slowest, whole = [], []
     for what, address in PAGES.items():
@@ -210,7 +210,7 @@ def _signed_in() -> Any:
 
 
 def _filled(scale: float) -> dict[str, Any]:
-    """What the pages are about: a type, a person who did much, a list of each kind, and the rollup read to its end."""
+    """The subjects of the pages: a type, a person who did much, a list of each kind, and the rollup read to its end."""
     from activities.log import rollup
     from activities.models import ApprovedField
     from people.lists import static_lists

@@ -23,7 +23,7 @@ BARE = "select * from activity where activity_type_id = %s and id > %s order by 
 
 @measures
 def reading_the_log(bench: Bench) -> Iterator[Line]:
-    """A year of activities of ten types; every twentieth came in up to thirty days late."""
+    """A year of activities of ten types; every twentieth arrived up to thirty days late."""
     types = [bench.activity_type(f"Read Bench {number}", f"benchRead{number}").pk for number in range(TYPES)]
     before = log_reader.high_water_mark()
     people = bench.people()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def new_server(data_dir: Path, cluster: str = "") -> None:
-    """A server that nobody has used, as production would run it: it waits for the disk; or a database of a cluster."""
+    """A fresh server, as production would run it: it waits for the disk; or a database of a cluster."""
     if (data_dir / "postgres.json").exists():
         shutil.rmtree(json.loads((data_dir / "postgres.json").read_text())["data"], ignore_errors=True)
     shutil.rmtree(data_dir, ignore_errors=True)

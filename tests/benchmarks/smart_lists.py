@@ -152,7 +152,7 @@ def smart_list_logic(bench: Bench) -> Iterator[Line]:
 
 @measures
 def smart_list_members_as_csv(bench: Bench) -> Iterator[Line]:
-    """Everybody with three fields, written in pieces; the baseline is one COPY of the same."""
+    """All people with three fields, written in pieces; the baseline is one COPY of the same."""
     from smartlists.evaluation import stored as stored_evaluations
     from smartlists.lists import editing as list_editing
     from smartlists.lists import export_kind as list_export_kind

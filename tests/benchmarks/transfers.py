@@ -25,7 +25,7 @@ A_YEAR = 365 * 24 * 3600
 ROUNDS = 3
 TYPE_OF_LARGE = "benchMillion"
 TARGETS = {"check": None, "import": 0.5}
-# runs a command and says how much memory the process had at its peak, and how many seconds it took
+# runs a command and prints the peak of the process's memory, and the seconds that it took
 PEAK = """
 import re, sys, time
 from pathlib import Path
@@ -149,7 +149,7 @@ def _export(out: Path, number: int) -> int:
 
 
 def _unload(out: Path, type_id: int, number: int) -> int:
-    """What PostgreSQL itself needs for the same rows."""
+    """Write the same rows as CSV by PostgreSQL alone; return their number."""
     with out.open("wb") as file, connection.cursor() as cursor:
         query = f"copy (select * from activity where activity_type_id = {type_id}) to stdout with (format csv)"
         with cursor.copy(query) as copy:

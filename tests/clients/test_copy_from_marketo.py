@@ -49,7 +49,7 @@ def test_every_step(script, capsys):
     script.lists(*sides)
     with pytest.raises(SystemExit) as end:
         script.check(*sides)
-    assert end.value.code is False  # which the shell knows as 0
+    assert end.value.code is False  # 0 for the shell
     assert capsys.readouterr().out.splitlines() == [
         "field marketoId: created",
         "89 fields of Marketo were here already; left: -",
@@ -126,4 +126,4 @@ def test_fields_that_are_not_here_are_created_and_those_that_cannot_be_are_named
     assert first[5] == "1 fields of Marketo were here already; "
     assert [line.split(":")[0] for line in second[:-1]] == ["field marketoId", "field shoeSize", "field tags"]
     assert PersonField.objects.get(api_name="notes").data_type == "text"
-    assert not PersonField.objects.filter(api_name="billingCity").exists()  # until somebody has a value
+    assert not PersonField.objects.filter(api_name="billingCity").exists()  # until a person has a value

@@ -60,7 +60,7 @@ def run(folder, *command):
 
 
 def kept(folder, name, document, program, tools, make):
-    """Have in `folder` what `make` leaves there: of the same inputs once, then from the cache."""
+    """Fill `folder` by `make`: of the same inputs once, then from the cache."""
     inputs = [
         document.read_bytes(),
         (PROGRAMS / program).read_bytes(),
@@ -77,7 +77,7 @@ def kept(folder, name, document, program, tools, make):
         shutil.copytree(folder, made, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".mypy_cache"))
         try:
             made.rename(cached)
-        except OSError:  # somebody else made the same meanwhile
+        except OSError:  # another process made the same meanwhile
             shutil.rmtree(made)
     shutil.copytree(cached, folder, dirs_exist_ok=True)
 

@@ -1,4 +1,4 @@
-"""A public client that nobody here wrote, unchanged but for its host, against the served application."""
+"""A public client of other authors, unchanged but for its host, against the served application."""
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -177,7 +177,7 @@ def test_what_it_only_looks_for_is_empty(call):
     assert call("get_multiple_campaigns") == []
     assert call("get_folder_by_name", name="Default")[0]["folderType"] == "Zone"
     assert list(call("get_programs_yield")) == list(call("get_emails_yield")) == call("get_segmentations") == []
-    with pytest.raises(KeyError, match="result"):  # which Marketo leaves out as well
+    with pytest.raises(KeyError, match="result"):  # left out by Marketo as well
         call("get_tokens", id=1, folderType="Program")
     with pytest.raises(Exception, match="610"):
         call("describe_opportunity")

@@ -1,4 +1,4 @@
-"""The bulk methods of a public client that nobody here wrote, unchanged, against the served application."""
+"""The bulk methods of a public client of other authors, unchanged, against the served application."""
 
 import csv
 import io

@@ -49,7 +49,7 @@ client.closeAndFlush({ timeout: 120000 }).then(() => process.exit(0));
 
 
 class BadNetwork(ThreadingHTTPServer):
-    """A proxy on which requests get lost, and answers, too: so a client is told of a failure after a commit."""
+    """A proxy on which requests get lost, and answers, too: so a client sees a failure after a commit."""
 
     daemon_threads = True
 

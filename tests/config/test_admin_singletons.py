@@ -7,7 +7,7 @@ from django.urls import NoReverseMatch, reverse
 from tests.factories import approved_type
 from tests.smartlists.campaign_factories import make_draft_campaign
 
-OF_UNFOLD = {"request", "list_editable"}  # which it keeps there, and nothing of ours reads
+OF_UNFOLD = {"request", "list_editable"}  # unfold's attributes, which nothing of ours reads
 
 
 def state_of_pages():

@@ -1,4 +1,4 @@
-"""The alert rules and the dashboard in deploy/ ask for metrics and labels that there are."""
+"""The alert rules and the dashboard in deploy/ use metrics and labels that there are."""
 
 import json
 import re

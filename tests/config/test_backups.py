@@ -1,4 +1,4 @@
-"""A backup comes back as it was, or says why it cannot."""
+"""A backup is restored as it was, or refused with the reason."""
 
 import inspect
 import io

@@ -59,7 +59,7 @@ def test_what_was_acknowledged_is_there_once_whatever_fails():
 
 @pytest.fixture
 def world(transactional_db):
-    """What a run leaves, and what its programs were told."""
+    """The rows that a run leaves, and the answers to its programs."""
     approved_type(
         "Chaos Event",
         TYPE,

@@ -1,4 +1,4 @@
-"""What trends mark in their charts: approvals, imports, campaigns, notes; and who sees and deletes a note."""
+"""Marks in the charts of trends: approvals, imports, campaigns, notes; and who sees and deletes a note."""
 
 import json
 from datetime import timedelta

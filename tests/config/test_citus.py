@@ -1,4 +1,4 @@
-"""On a cluster: what is asked of all parts and what of one, what a worker keeps, and what was done before."""
+"""On a cluster: queries of all parts and of one, tables of a worker, and distribution of filled tables."""
 
 import re
 from datetime import timedelta
@@ -31,7 +31,7 @@ def explain(sql, parameters=()):
 
 
 def tasks(sql, parameters=()):
-    """How many parts each piece of the statement is sent to, and whether the coordinator joins pieces itself."""
+    """The number of parts each piece of the statement is sent to, and whether the coordinator joins pieces itself."""
     said = explain(sql, parameters)
     return [int(number) for number in re.findall(r"Task Count: (\d+)", said)], "Distributed Subplan" in said
 

@@ -52,7 +52,7 @@ def kind_of(sql, parameters=None):
 
 
 def kinds_of(work):
-    """How each statement about the log that `work` sends is carried out; those that EXPLAIN takes."""
+    """The kind of execution of each statement of `work` about the log; those that EXPLAIN takes."""
     with CaptureQueriesContext(connection) as captured:
         work()
     sent = (query["sql"].replace('"', "").strip() for query in captured.captured_queries)

@@ -59,7 +59,7 @@ def test_what_could_not_be_distributed_is_noticed(db, statement, said):
 
 
 def test_every_big_table_of_people_was_thought_of(db):
-    """What holds activities' people lies with the log; the rest is as large as the people are many, and stays."""
+    """Tables of people with activities lie with the log; the rest grows with the number of people, and stays."""
     of_the_log = {one.table for one in personal_data.registered_tables() if one.table.startswith("activity")}
     of_the_log -= {"activity_change"}  # nothing writes it on a cluster, which has no column index
     assert of_the_log <= set(tables.DISTRIBUTED)

@@ -1,4 +1,4 @@
-"""What is kept of a response for a client that reads later, and for how long its thread waits."""
+"""Buffers of responses for clients that read later, and the time that a thread waits for them."""
 
 import shutil
 import socket

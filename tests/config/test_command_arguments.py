@@ -17,7 +17,7 @@ HUGE, LONG = "9" * 40, "x" * 300
 FILES, WRITTEN = ("FILE", "FOLDER", "MISSING", LONG), ("FOLDER", LONG)
 NUMBERS = ("-1", "0", "1.5", HUGE, "²", "")
 TEXTS = ("", LONG, "nobody", "-1", "a\tb")
-# commands that go on until they are told to stop, or change nothing by any argument
+# commands that run until they are stopped, or change nothing by any argument
 NOT_TRIED = {
     "collect",
     "dispatch",

@@ -1,4 +1,4 @@
-"""What pages have in common: the menu of an object's actions, messages that can be taken back, moments, the frame."""
+"""Common parts of pages: the menu of an object's actions, messages with an undo, moments, the frame."""
 
 import re
 from datetime import timedelta
@@ -21,7 +21,7 @@ ALL = {"version": 1, "match": "all", "filters": []}
 
 
 def entries(client, address):
-    """What the menu of actions offers, in its order, and the whole page."""
+    """(the entries of the menu of actions in their order, the whole page)."""
     page = client.get(address).text
     items = re.search(r'aria-label="More actions".*?<div class="ca-menu__items">(.*?)</div>', page, re.S)
     found = re.findall(r"<(?:a|button)\b[^>]*>(.*?)</(?:a|button)>", items[1], re.S)

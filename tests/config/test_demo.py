@@ -1,4 +1,4 @@
-"""The demo comes and goes as a whole, and takes nothing of anybody's own with it."""
+"""The demo comes and goes as a whole, without the users' own objects."""
 
 from collections import Counter
 from datetime import timedelta
@@ -69,7 +69,7 @@ def test_it_has_something_in_every_place_of_a_marketer_and_all_of_it_goes_again(
         assert len(form.table(answer_report(form, owner).answers).rows) >= 3
     assert demo.remove_demo(owner).kept == []
     assert [model.objects.count() for model in kept] == [0, 0, 0, 0, 0, 0]
-    assert not Suppression.objects.exists()  # nobody of the demo objected to anything
+    assert not Suppression.objects.exists()  # no person of the demo objected to anything
 
 
 def test_its_cars_have_a_history_and_go_with_it_unless_somebody_added_one():

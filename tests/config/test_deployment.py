@@ -1,4 +1,4 @@
-"""What the product needs in production it asks for; what docs and deploy files say of it is true."""
+"""Settings that production needs are required; docs and deploy files agree with them."""
 
 import os
 import re
@@ -30,7 +30,7 @@ COMPLETE = {
 
 
 def started(**environment):
-    """What a command that needs no database says under these settings alone."""
+    """The result of a command that needs no database, under these settings alone."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "XDG_RUNTIME_DIR") if name in os.environ}
     kept["DATA_DIR"] = str(settings.DATA_DIR)
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""What the doctor and the probes say, of a healthy installation and of ill ones."""
+"""Findings of the doctor and the probes, in a healthy installation and in ill ones."""
 
 import inspect
 import os

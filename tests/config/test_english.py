@@ -7,9 +7,15 @@ import tokenize
 import pytest
 from django.conf import settings
 
-APPS = ("people", "activities", "smartlists", "config")
+FOLDERS = ("people", "activities", "smartlists", "config", "tests")
 PATTERNS = {
     "summary that begins with To": r"\ATo [a-z]",
+    "clause instead of a noun phrase or a verb (the ids of, return, true if)": (
+        r"\A(?:(?:Wh(?:at|o|om|ose|ere|ether|ich|en|y)|How)|# ?(?:[Ww]h(?:at|o|om|ose|ere|ether|ich|y)|[Hh]ow))\b"
+    ),
+    "person's verb for a thing (contains, shows, returns, requests, reads)": (
+        r"(?i)\b(?:say(?:s|ing)?|said|tell(?:s|ing)?|ask(?:s|ed|ing)?|know(?:s|ing)?|knew)\b"
+    ),
     "Have as an order": r"(?m)^(?:# )?Have\b",
     "person without a noun (a user, the caller, no person)": r"(?i)\b(?:nobody|somebody|whoever|anybody|everybody)\b",
     "euphemism (deleted, archived, received, continues)": (
@@ -34,11 +40,11 @@ def texts(source):
 
 @pytest.fixture(scope="module")
 def documented():
-    """(module, line, text) of the whole product; migrations stay as they were shipped."""
+    """(module, line, text) of the whole product and its tests; migrations stay as they were shipped."""
     return [
         (str(module.relative_to(settings.BASE_DIR)), line, text)
-        for app in APPS
-        for module in sorted((settings.BASE_DIR / app).rglob("*.py"))
+        for folder in FOLDERS
+        for module in sorted((settings.BASE_DIR / folder).rglob("*.py"))
         if "migrations" not in module.parts
         for line, text in texts(module.read_text())
     ]
@@ -60,6 +66,9 @@ def test_docstrings_and_comments_are_plain(documented, pattern):
     ("pattern", "text"),
     [
         ("summary that begins with To", "To record: the only way in."),
+        ("clause instead of a noun phrase or a verb (the ids of, return, true if)", "Whether the list is stale."),
+        ("clause instead of a noun phrase or a verb (the ids of, return, true if)", "# where the next page begins"),
+        ("person's verb for a thing (contains, shows, returns, requests, reads)", "The row says which type it is."),
         ("Have as an order", "Have a job look through all people."),
         ("person without a noun (a user, the caller, no person)", "Whoever holds the lock"),
         ("euphemism (deleted, archived, received, continues)", "# where it went on"),

@@ -98,7 +98,7 @@ def flooded(bot):
 
 @pytest.mark.django_db
 def test_a_submission_beyond_a_limit_is_little_work(client, settings, monkeypatch):
-    """Statements of what is refused, whoever sends it: the form, and one count for each limit."""
+    """The statements of a refused submission of any sender: the form, and one count for each limit."""
     settings.FORM_SUBMISSIONS_PER_ADDRESS = 1
     monkeypatch.setattr(bounds, "MAX_SPAM", 2)
     monkeypatch.setattr(call_limits, "time", SimpleNamespace(time=lambda: 1_796_000_000))  # one minute

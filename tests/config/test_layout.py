@@ -45,7 +45,7 @@ def test_no_folder_has_too_many_modules():
 
 
 def test_no_import_inside_a_function_hides_a_circle():
-    """Except where Django or gunicorn says when to import, and for libraries that few processes need."""
+    """Except where Django or gunicorn defines when to import, and for libraries that few processes need."""
     inside = []
     for module in modules():
         if module.name in ("apps.py", "gunicorn.py"):

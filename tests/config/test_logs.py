@@ -1,4 +1,4 @@
-"""Logs tell requests and jobs apart, and nothing about persons."""
+"""Logs distinguish requests and jobs, and contain nothing about persons."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def lines(request):
-    """What is logged meanwhile, as the formatter (JSON, unless a test says another) writes it."""
+    """The lines logged meanwhile, as the formatter (JSON, unless the test has a parameter) writes them."""
     written = []
     formatter = getattr(request, "param", JsonFormatter)()
 

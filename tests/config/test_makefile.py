@@ -1,4 +1,4 @@
-"""What `make` does beside tests and servers."""
+"""Targets of `make` beside tests and servers."""
 
 import shutil
 import subprocess

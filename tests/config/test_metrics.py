@@ -1,4 +1,4 @@
-"""What Prometheus reads: true numbers, for operators only."""
+"""Metrics for Prometheus: true numbers, for operators only."""
 
 import json
 import threading

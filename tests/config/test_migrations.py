@@ -7,7 +7,7 @@ from django.db import migrations, models
 from django.db.migrations.loader import MigrationLoader
 
 OURS = frozenset({"access", "marketo", "people", "activities", "smartlists"})
-# what shrinks although it may not: (app, migration): why no version that is still supported misses it
+# exceptions: (app, migration): the reason that no supported version misses what it removes
 ALLOWED: dict[tuple[str, str], str] = {
     ("access", "0004_native_api"): "before the first release: there is no version before it",
     ("smartlists", "0002_evaluations_started"): "before the first release: there is no version before it",
@@ -31,7 +31,7 @@ SQL = re.compile(
 
 
 def faults(operation, made, later=None):
-    """What the version before would miss, or could not write.
+    """The parts of an operation that the version before would miss, or could not write.
 
     `made` are the models that this migration makes, `later` the fields that a later one changes: all migrations of a
     version run before its neighbour meets them.

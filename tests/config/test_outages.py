@@ -1,4 +1,4 @@
-"""A database that is away or too slow: said in each channel's own words, and forgotten as soon as it is back."""
+"""A database that is away or too slow: answered in each channel's own words, and forgotten as soon as it is back."""
 
 import json
 import logging
@@ -88,7 +88,7 @@ def test_each_door_says_that_the_database_is_away_and_the_next_request_heals(cli
 
 
 def test_probes_say_without_the_database_what_an_operator_can_do(client, settings, monkeypatch):
-    """A full disk keeps the embedded database away: the reason is known without it, and nothing else is asked of it."""
+    """A full disk keeps the embedded database away: the reason is found without it, and no other query is sent."""
     settings.METRICS_TOKEN, settings.DATABASE_IS_EMBEDDED = "secret", True
     monkeypatch.setattr("config.operations.doctor.FLOOR_BYTES", 2**62)
     monkeypatch.setattr(connection, "ensure_connection", Mock(side_effect=OperationalError("away")))
@@ -100,7 +100,7 @@ def test_probes_say_without_the_database_what_an_operator_can_do(client, setting
 
 
 def test_no_statement_runs_longer_than_a_user_waits(client, bearer):
-    """Somebody holds the tables that all these requests read."""
+    """Another transaction locks the tables that all these requests read."""
     with other_connection() as other, connection.cursor() as cursor:
         other.execute("begin; lock table activity_type, person")
         cursor.execute("set statement_timeout = 100")

@@ -20,7 +20,7 @@ from config.postgres.server import EmbeddedPostgres
 from tests.factories import approved_type, make_person, new_activity, record_rows
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_server("of the embedded server")]
-OLD = 16  # comes in the same wheel
+OLD = 16  # it is in the same wheel
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def data_dir(tmp_path, monkeypatch):
     found.mkdir()
     location = postgres_location.choose_location(found)
     old = replace(location, binaries=str(binaries_of(OLD, location.user)))
-    with monkeypatch.context() as patch:  # the old server knows no locale of its own
+    with monkeypatch.context() as patch:  # the old server has no locale of its own
         builtin = ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"]
         run = postgres_server._run
         patch.setattr(

@@ -1,4 +1,4 @@
-"""Reports say what the log says, of everybody or of a list."""
+"""Reports show what the log holds, of all people or of a list."""
 
 import csv
 import io
@@ -98,7 +98,7 @@ def test_each_figure_of_a_split_funnel_leads_to_its_people(types, admin, monkeyp
 
 
 def test_a_worker_of_the_version_before_fails_on_the_people_of_a_group(types):
-    """It knows "reached" and no groups, and would answer for everybody."""
+    """It has "reached" and no groups, and would answer for all people."""
     asked = ReportQuestion("split_reached", (types[0].pk,), YEAR.first, YEAR.last, value="A", person_field="country")
     for question in (asked, replace(asked, value=None, others=True), replace(asked, without_bots=True)):
         assert (
@@ -226,7 +226,7 @@ def test_reports_take_rights(client, types):
 
 @pytest.fixture
 def many(types, monkeypatch):
-    """More activities than a page reads at once, and what to ask about them."""
+    """More activities than a page reads at once, and the parameters of a report on them."""
     ann, bob = make_person(email="ann@example.com"), make_person()
     record_rows(
         *(new_activity(who.pk, occurred_at="2026-11-02", branch="Lyon", amount="1.50") for who in (ann, ann, bob))
@@ -247,7 +247,7 @@ def many(types, monkeypatch):
 
 
 def work():
-    """Have done what jobs were asked for."""
+    """Run the queued jobs; return their number."""
     jobs = ProcrastinateJob.objects.filter(task_name="smartlists.work_out_report").order_by("pk")
     for job in jobs:
         list_reports.run_report(job.args["report_id"])
@@ -286,7 +286,7 @@ def test_old_figures_are_shown_until_newer_ones_are_there(admin, many):
     record_rows(new_activity(make_person().pk, occurred_at="2026-11-03", branch="Lyon"))
     query = "&".join(f"{name}={value}" for name, value in many.items())
     assert admin.post(f"{URL}?{query}").status_code == 302 and admin.post(f"{URL}?{query}").status_code == 302
-    assert work() == 3  # who asks while it is worked out waits for the same
+    assert work() == 3  # users who request it while it is worked out wait for the same
     assert shown(admin.get(URL, many))[0][1] == 5
 
 

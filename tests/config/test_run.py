@@ -142,7 +142,7 @@ def test_everything_ends_when_make_alone_is_killed(started, tmp_path, preparatio
 
 
 def is_running(pid):
-    """True unless the process has ended; in a container nobody may reap one whose parent was killed."""
+    """True unless the process has ended; in a container no process may reap one whose parent was killed."""
     return together._is_alive(pid) and "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
 
 

@@ -16,12 +16,12 @@ from tests.server import running_web_server, running_worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-COOKIE = {"Cookie": f"sessionid={'a' * 32}"}  # who that is is looked up in the table that a test holds
+COOKIE = {"Cookie": f"sessionid={'a' * 32}"}  # its user is looked up in the table that a test locks
 
 
 @contextmanager
 def held_table():
-    """Another connection that keeps everybody from the sessions until it is told to let go."""
+    """Another connection that locks the sessions until it is released."""
     known = connection.get_connection_params()
     names = ("host", "port", "user", "password", "dbname")
     with psycopg.connect(**{name: known[name] for name in names if known.get(name)}) as other:

@@ -70,7 +70,7 @@ ROW = '{"activity_type": "depositCheck", "person": %d, "occurred_at": "2026-11-2
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.slow
 def test_a_body_that_ends_too_early_is_never_taken_for_a_whole_one():
-    """What arrived ends in a whole row: only the framing says that more was to come."""
+    """The received part ends in a whole row: only the framing shows that more was to come."""
     check, ann = approved_type(), make_person()
     owner = get_user_model().objects.create_superuser("olga")
     token = tokens.issue_token(client_editing.create_client("Bank core", owner, None).client).text

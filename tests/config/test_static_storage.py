@@ -6,7 +6,7 @@ from config.static_storage import ModuleStaticFilesStorage
 
 
 def collect(folder, **files):
-    """What `collectstatic` does in a folder that is kept between versions."""
+    """Run `collectstatic` in a folder that is kept between versions."""
     storage = ModuleStaticFilesStorage(location=str(folder), base_url="/static/")
     for name, content in files.items():
         storage.delete(f"{name}.css")

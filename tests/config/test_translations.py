@@ -1,4 +1,4 @@
-"""Everything that the product says is there in Spanish, too."""
+"""Every text of the product is there in Spanish, too."""
 
 import re
 

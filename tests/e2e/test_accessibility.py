@@ -234,14 +234,14 @@ OF_THEME = ("color-contrast", "link-in-text-block")  # the rules that look at co
 
 
 def faults(page, what, themes=THEMES):
-    """What is grave on the page as it is: all rules in the first theme, those of colours in the others."""
+    """The grave faults of the page as it is: all rules in the first theme, those of colours in the others."""
     page.evaluate(AXE.read_text())
     found = page.evaluate(JUDGED, {"frame": [[one] for one in FRAME], "themes": themes, "ofTheme": OF_THEME})
     return [f"{what}, {theme}: {rule} ({impact}) {html}" for theme, rule, impact, html in found if impact in GRAVE]
 
 
 def too_wide(page, what):
-    """How far the page scrolls sideways where there is little room."""
+    """The pixels that the page scrolls sideways where there is little room."""
     found = []
     for room, width in (NARROW if IS_LONG else {ROOM: NARROW[ROOM]}).items():
         page.set_viewport_size({"width": width, "height": 640})

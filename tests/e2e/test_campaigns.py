@@ -86,7 +86,7 @@ def test_steps_are_undone_and_redone(page, language):
 
 
 def test_what_keeps_it_from_being_activated_leads_to_what_mends_it(page, language):
-    """Said beside the button, to screen readers as its description, and each reason leads to its part of the page."""
+    """Shown beside the button, to screen readers as its description, and each reason leads to its part of the page."""
     static_lists.create_static_list("VIPs", None)
     draft = campaign_lifecycle.create_campaign("Nothing yet", None)
     page.goto(f"/admin/smartlists/smartcampaign/{draft.pk}/change/")

@@ -29,7 +29,7 @@ def button(page, label):
 
 @pytest.fixture
 def somebody(superuser):
-    """somebody("Approver", …): a user with roles."""
+    """A function that makes a user with roles: (name, *roles)."""
 
     def make(name, *roles):
         user = get_user_model().objects.create_user(name, is_staff=True)

@@ -16,7 +16,7 @@ PHONE = {"viewport": {"width": 375, "height": 700}, "user_agent": AGENT}
 
 
 def faults(page):
-    """What axe-core finds fault with, in light and dark; nothing where it is not installed."""
+    """The faults that axe-core finds, in light and dark; none where it is not installed."""
     if not AXE.exists():
         return []
     page.evaluate(AXE.read_text())

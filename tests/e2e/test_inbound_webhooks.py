@@ -26,7 +26,7 @@ def test_a_call_is_mapped_by_clicking_on_it(page, language, settings):
             headers={"Content-Type": "application/json"},
         )
         assert sent.ok, sent.text()
-    process()  # what the dispatcher does: no mapping takes it yet
+    process()  # as the dispatcher does: no mapping takes it yet
     page.get_by_role("link", name=_("Go to the webhook")).click()
     page.get_by_label(_("Name of a new mapping")).fill("Deposits")
     page.get_by_role("button", name=_("Add mapping")).click()
@@ -53,7 +53,7 @@ def test_a_call_is_mapped_by_clicking_on_it(page, language, settings):
     page.get_by_role("button", name=_("Record what is waiting")).click()
     expect(page.get_by_role("progressbar", name=_("Progress"))).to_be_visible()
     replaying.run_replay(InboundReplay.objects.get().pk)
-    expect(page.get_by_text(_("Last recorded"))).to_be_visible()  # asked for every two seconds
+    expect(page.get_by_text(_("Last recorded"))).to_be_visible()  # polled every two seconds
     page.reload()
     expect(page.get_by_role("button", name=_("Record what is waiting"))).to_have_count(0)
     recorded = Activity.objects.filter(activity_type_id=check.pk).order_by("primary_value")

@@ -15,7 +15,7 @@ from people.models import Import, Person
 from tests.factories import approved_type, make_person, new_activity, record_rows
 
 MOST_STOPS = 120
-# what is wrong with the stop that has the focus: not seen, without a ring, under something else; None past the last one
+# the fault of the stop that has the focus: not seen, without a ring, under something else; None past the last one
 STOP = """() => {
     const part = document.activeElement, box = part.getBoundingClientRect(), x = box.left + box.width / 2, y = box.top + box.height / 2;
     if (part === document.body) return null;

@@ -51,7 +51,7 @@ def test_a_link_is_made_scanned_clicked_and_ended(page, phone, short_links, live
     with page.expect_download() as download:
         page.get_by_role("link", name="SVG for print").click()
     assert download.value.suggested_filename == "spring-fair.svg"
-    # somebody types in what is in print, and somebody clicks in an email
+    # one person types the printed address, and another clicks in an email
     phone.goto(short_address(link).replace("spring-fair", "SPRING-fair"))
     assert phone.url == f"{live_server.url}/healthz?utm_source=leaflet"
     ann = make_person(first_name="Ann", email="ann@example.com")

@@ -6,7 +6,7 @@ from django.urls import reverse
 from smartlists.lists import editing as list_editing
 from tests.factories import approved_type, make_person, new_activity, record_rows
 
-LEAST = 39.5  # pixels; WCAG 2.5.8 asks for 24
+LEAST = 39.5  # pixels; WCAG 2.5.8 requires 24
 SMALL = """(least) => [...document.querySelectorAll(
     "#main :is(.ca-page, .ca-page *) :is(button, .ca-button, select, summary, input:not([type=hidden], [type=checkbox], [type=radio]))"
 )].filter((part) => part.checkVisibility({visibilityProperty: true, opacityProperty: true}))

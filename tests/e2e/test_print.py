@@ -1,4 +1,4 @@
-"""What is printed: the page without what is pressed, light whatever the screen has, and as wide as the sheet."""
+"""Printed pages: without buttons, light whatever the screen has, and as wide as the sheet."""
 
 from datetime import timedelta
 

@@ -31,7 +31,7 @@ def test_a_trend_of_two_types_is_drawn_read_and_saved(page, language):
     page.get_by_role("button", name=_("Show"), exact=True).click()
     chart = page.locator("#trend")
     expect(chart.locator("canvas")).to_be_visible()
-    expect(chart.locator(".u-legend .u-series")).to_have_count(5)  # what the labels are, and four lines
+    expect(chart.locator(".u-legend .u-series")).to_have_count(5)  # the labels, and four lines
     told = json.loads(chart.get_attribute("data-chart"))
     chart.scroll_into_view_if_needed()
     box = chart.locator(".u-over").bounding_box()

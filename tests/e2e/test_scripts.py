@@ -59,7 +59,7 @@ def test_no_script_leaves_a_global(page):
 
 
 def leave(page, answers):
-    """Follow a link of the menu; answer the browser's question, if it asks, and note it in `answers`."""
+    """Follow a link of the menu; answer the browser's question, if there is one, and note it in `answers`."""
 
     def answer(dialog):
         answers.append(dialog.type)

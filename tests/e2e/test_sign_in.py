@@ -49,7 +49,7 @@ def arrive(page, path):
 
 
 def judge(page, name):
-    """No grave fault of accessibility; a picture where somebody wants to look."""
+    """No grave fault of accessibility; a picture if one is wanted."""
     if SHOTS:
         page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
     if AXE.exists():

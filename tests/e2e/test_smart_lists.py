@@ -174,7 +174,7 @@ def test_what_was_undone_is_redone_until_something_new_is_done(page, language):
     expect(cards).to_have_count(0)
     page.keyboard.press("Enter")
     expect(name).to_have_value("")
-    expect(redo).to_be_focused()  # nothing is left to be undone, and its button is gone
+    expect(redo).to_be_focused()  # nothing is left to be undone, and its button has disappeared
     expect(undo).to_be_hidden()
     for key in ("Enter", "Control+y", "Control+Shift+Z"):
         with page.expect_response("**/smartlist/add/"):

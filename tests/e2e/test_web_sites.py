@@ -24,7 +24,7 @@ def collector(transactional_db, settings):
 
 @pytest.fixture
 def page(new_page, superuser, language):
-    """A page in a browser that does not say that it is driven by a program: what bots do is nobody's."""
+    """A page in a browser that hides that it is driven by a program: visits of bots are no person's."""
     return new_page(language, superuser, user_agent=AGENT)
 
 
@@ -58,7 +58,7 @@ def test_visits_of_the_demo_site_are_on_the_timeline_once_a_form_says_who_it_was
 
 
 class _Shop(BaseHTTPRequestHandler):
-    """A web site of somebody else's, with a line in its head."""
+    """A web site of another team, with a line in its head."""
 
     line = ""
 

@@ -86,7 +86,7 @@ def test_requests_that_cannot_be(runner, dialect_with, regulars):
     assert request(made.pk, {"leads": [{"id": 1}] * 301}) == "1003"
     assert request(made.pk, one | {"tokens": [{"name": "{{my.x}}", "value": "y"}]}) == "1003"
     assert request(made.pk, one, dialect_with("smartlists.view_smartcampaign")) == "603"
-    # a campaign does for nobody what they may not do by hand
+    # a campaign does for no user what they may not do by hand
     assert request(made.pk, one, dialect_with("smartlists.activate_smartcampaign")) == "603"
     assert not CampaignRun.objects.exists()
 
@@ -115,7 +115,7 @@ def test_a_campaign_is_scheduled_for_its_audience(runner, regulars):
     assert run.due_at == at
     process_due_work()
     assert not ProcrastinateJob.objects.filter(task_name="smartlists.begin_run").exists()
-    ann, _bob = make_person(country="ES"), make_person(country="PT")  # who is in the audience when it runs
+    ann, _bob = make_person(country="ES"), make_person(country="PT")  # ann is in the audience when it runs
     assert begun(run).count == 1
     process_due_work()
     assert list_member_ids(regulars) == {ann.pk}

@@ -1,4 +1,4 @@
-"""Whatever comes in, the answer is an envelope with a code of Marketo's, and nothing is half applied."""
+"""Whatever is sent, the answer is an envelope with a code of Marketo's, and nothing is half applied."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Limits on calls, statistics, and what the log of requests may not say."""
+"""Limits on calls, statistics, and what the log of requests may not contain."""
 
 import threading
 import time

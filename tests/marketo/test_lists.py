@@ -67,7 +67,7 @@ def test_pages_of_members_have_a_token_only_when_there_are_more(dialect, seeds):
     people = [make_person() for _ in range(5)]
     dialect.post(f"/rest/v1/lists/{seeds.pk}/leads.json", {"input": [{"id": one.pk} for one in people]})
     path, seen, token = f"/rest/v1/list/{seeds.pk}/leads.json?_method=GET", [], {}
-    while True:  # as a public client asks: a POST that says it is a GET, with a form
+    while True:  # as a public client requests it: a POST marked as a GET, with a form
         body = dialect.form(path, batchSize=2, listId=seeds.pk, **token).json()
         seen += [row["id"] for row in body["result"]]
         if "nextPageToken" not in body:

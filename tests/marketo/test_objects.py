@@ -1,4 +1,4 @@
-"""Custom objects over the Marketo API: records, and what their types say."""
+"""Custom objects over the Marketo API: records, and descriptions of their types."""
 
 from datetime import UTC, datetime
 
@@ -107,7 +107,7 @@ def test_links_to_people(dialect, db):
     )
     assert rows[1]["reasons"] == [{"code": "1004", "message": "Lead not found"}]
     merge.merge_people(bob.pk, [ann.pk], None, SYSTEM)
-    for lead in (ann, bob):  # what was written, and whose it is now
+    for lead in (ann, bob):  # the written record, and its present person
         (row,) = found(dialect, path, filterType="leadId", filterValues=lead.pk, fields="number,leadId")
         assert (row["number"], row["leadId"]) == ("1", ann.pk)
 

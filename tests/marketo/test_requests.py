@@ -130,7 +130,7 @@ def test_a_token_request_in_every_form(client, credentials):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.slow
 def test_a_real_server_keeps_tokens_and_secrets_out_of_its_log(settings, owner):
-    settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS  # those that the server knows
+    settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS  # those of the server
     credentials = client_editing.create_client("Bank core", owner, None)
     token = client_editing.client_token(credentials.client).text
     with socket.socket() as probe:

@@ -99,7 +99,7 @@ def test_lists_are_found_cloned_and_deleted(dialect, regulars):
     assert [row["name"] for row in result(dialect.get(f"{ASSET}/smartLists.json"))] == ["Others", "Regulars"]
     (row,) = result(dialect.get(f"{ASSET}/smartList/{regulars.pk}.json"))
     assert "rules" not in row and row["description"] == "Twice a month" and row["createdAt"].endswith("Z+0000")
-    # a public client asks by POST
+    # a public client uses POST
     assert result(dialect.form(f"{ASSET}/smartList/{regulars.pk}.json", _method="GET")) == [row]
     assert result(dialect.get(f"{ASSET}/smartList/byName.json", name="Regulars")) == [row]
     (copy,) = result(

@@ -75,7 +75,7 @@ def _options() -> argparse.Namespace:
 
 @contextmanager
 def _worker() -> Iterator[None]:
-    """A worker, without which pages say that nothing is worked on."""
+    """A worker, without which pages warn that nothing is worked on."""
     process = subprocess.Popen([sys.executable, "manage.py", "worker"], cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         yield

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tests.screenshots.world import World
 
 PLACES = ("admin/", "account/", "setup/", "join/", "api/docs/")
-# what is no page of ours, leaves the session, or is reached by another route
+# routes that are no page of ours, leave the session, or are reached by another route
 NOT_VISITED = re.compile(r"logout|autocomplete|jsi18n|/history/|procrastinate|<path:object_id>/$|/sso/|/r/<|auth/group")
 # pages in the states that people see them in; (name, address, user)
 TYPE, LIST, PEOPLE = "/admin/activities/activitytype", "/admin/smartlists/smartlist", "/admin/people/person"
@@ -48,7 +48,7 @@ STATES = (
 class Page:
     name: str
     address: str
-    user: str  # empty: nobody has signed in
+    user: str  # empty: without signing in
 
 
 def pages(world: World) -> Iterator[Page]:
@@ -59,7 +59,7 @@ def pages(world: World) -> Iterator[Page]:
 
     browser = Client()
     browser.cookies["sessionid"] = world.sessions["vera"]
-    logging.disable(logging.WARNING)  # what is forbidden or not there is no page
+    logging.disable(logging.WARNING)  # forbidden and missing addresses are no pages
     seen = set()
     for route in route_walker.routes():
         if not route.startswith(PLACES) or NOT_VISITED.search(route):

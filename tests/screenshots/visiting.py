@@ -89,7 +89,7 @@ class Visitor:
         opened.set_viewport_size({"width": self.variant.width, "height": HEIGHTS[self.variant.width]})
         self._complaints.clear()
         reply = opened.goto(page.address, wait_until="load")
-        with suppress(PageTimeoutError):  # a page that asks again and again is photographed as it is
+        with suppress(PageTimeoutError):  # a page that polls is photographed as it is
             opened.wait_for_load_state("networkidle", timeout=PATIENCE)
         found = [] if page.name[:3] == str(reply.status) or reply.status < 400 else [f"status {reply.status}"]
         if reply.status < 400:
@@ -124,7 +124,7 @@ class KnownTexts:
         self._data = data_texts
 
     def english(self, texts: Sequence[str]) -> list[str]:
-        """Return those texts of a Spanish page that are English and nobody's data."""
+        """Return those texts of a Spanish page that are English and no user's data."""
         texts = [text for text in dict.fromkeys(texts) if not any(data in text for data in self._data)]
         return [text for text in texts if text in self._messages or len(ENGLISH.findall(text)) >= 2]
 

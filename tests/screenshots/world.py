@@ -13,7 +13,7 @@ KEPT = "world.json"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Keys by the names in `route_walker.PLACES`, cookies of sessions by user, and texts that are somebody's data."""
+    """Keys by the names in `route_walker.PLACES`, cookies of sessions by user, and texts that are users' data."""
 
     keys: dict[str, Any]
     sessions: dict[str, str]
@@ -115,7 +115,7 @@ def _of_the_demo() -> dict[str, Any]:
 
 
 def _of_the_web(person_id: int) -> dict[str, Any]:
-    """A web site with the visits of somebody who was recognized."""
+    """A web site with the visits of a recognized person."""
     from tests.activities.visitors.factories import Evidence, make_hit, make_site, make_visitor, own
 
     site = make_site("Brisa shop")
@@ -187,7 +187,7 @@ def _import() -> int:
 
 
 def _data_texts() -> list[str]:
-    """What somebody wrote, and thus stays in its language whatever the page's."""
+    """The texts of users, which stay in their language whatever the page's."""
     from activities.models import ActivityVersion
     from people.models import StaticList
     from smartlists.models import SavedReport, SmartCampaign, SmartList

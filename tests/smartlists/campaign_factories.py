@@ -58,7 +58,7 @@ def record_deposit(person_id, **more):
 
 
 def process_due_work():
-    """Do all that is due; what became of everybody, in order."""
+    """Do all that is due; return the results of all entries, in order."""
     dispatcher.process_all_due_work()
     return entry_states()
 

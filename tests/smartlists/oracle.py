@@ -1,4 +1,4 @@
-"""What a smart list means, in plain Python: the definition with which the SQL has to agree.
+"""The meaning of a smart list, in plain Python: the definition with which the SQL has to agree.
 
 Works on the JSON form of valid rules and on a `World` of plain values. Slow and simple on purpose, and written
 from the product's definition alone: nothing of `smartlists` is imported.
@@ -79,7 +79,7 @@ class World:
 
 
 def members(world: World, rules: Json) -> set[int]:
-    """Who is on the list."""
+    """The ids of the people on the list."""
     return {person for person in world.people if holds(world, rules, person)}
 
 
@@ -148,7 +148,7 @@ def _object(world: World, card: Json, person: int) -> bool:
 
 
 def records_of(world: World, card: Json, person: int) -> list[Record]:
-    """The person's records of which all constraints and the change hold; deleted and waiting ones are nobody's."""
+    """The person's records of which all constraints and the change hold; deleted and waiting ones are no person's."""
     return [
         row
         for row in world.records
@@ -222,7 +222,7 @@ def _row_satisfies(world: World, card: Json, row: Happening) -> bool:
 
 
 def _is_of_wanted_kind(card: Json, row: Happening) -> bool:
-    """Whether a bot did it as wanted; what nobody said is a human."""
+    """True if the row is of a bot or of a human as the card requires; a row without a mark is of a human."""
     is_bot = row.values.get("is_bot") is True
     return {"include": True, "exclude": not is_bot, "only": is_bot}[card.get("bots", "include")]
 
@@ -238,7 +238,7 @@ def _data_type(fields: Mapping[str, Mapping[str, str]], owner: str, name: str) -
 
 
 def _value(row: Any, name: str) -> Any:
-    """A value of an activity or a record; @ begins what the product itself says of each of them."""
+    """A value of an activity or a record; @ begins the names of the product's own values."""
     if name == "@backfill":
         return row.values.get(name, False)
     return getattr(row, name[1:]) if name.startswith("@") else row.values.get(name)
@@ -249,7 +249,7 @@ def _sequence(world: World, card: Json, person: int) -> bool:
 
 
 def _continues(world: World, steps: Sequence[Json], person: int, before: datetime | None) -> bool:
-    """Whether the steps can follow what happened at `before` (None: they are the first)."""
+    """True if the steps can follow one at `before` (None: they are the first)."""
     if not steps:
         return True
     step, rest = steps[0], steps[1:]
@@ -268,7 +268,7 @@ def _continues(world: World, steps: Sequence[Json], person: int, before: datetim
 
 
 def is_chain(world: World, card: Json, person: int, ids: Sequence[int]) -> bool:
-    """Whether the activities `ids`, one for each step that wants one, do what a sequence says."""
+    """True if the activities `ids`, one for each step that needs one, satisfy a sequence."""
     happened = {row.id: row for row in world.happenings}
     chosen = [happened[one] for one in ids]
     steps = [step for step in card["steps"] if not step.get("not")]
@@ -289,7 +289,7 @@ def _smart_list(world: World, card: Json, person: int) -> bool:
 
 
 def consents(world: World, card: Json, person: int) -> list[tuple[datetime, bool, int]]:
-    """What the person said of the purpose: moment, whether withdrawn, id. None is later than its recording."""
+    """The person's consents to the purpose: (moment, True if withdrawn, id). No moment is later than its recording."""
     return [
         (moment, row.type == "consentWithdrawn", row.id)
         for row in world.happenings
@@ -327,7 +327,7 @@ NEGATIVE = {"is not": "is", "not starts with": "starts with", "not ends with": "
 
 
 def satisfies(world: World, data_type: str, value: Any, condition: Json) -> bool:
-    """Whether a value (None: none) satisfies the condition's operator, values and rule for no value."""
+    """True if a value (None: none) satisfies the condition's operator, values and rule for no value."""
     operator = condition["operator"]
     if operator in {"is empty", "is not empty"}:
         answer = (value is None) == (operator == "is empty")

@@ -65,7 +65,7 @@ VERSIONS: Mapping[str, Sequence[Shape]] = {
     "weigh": ({"weight": "float", "at": "datetime"}, {"weight": "float"}),
     "call": ({"called_at": "datetime", "cost": "currency"},),
 }
-# standard types, of which rules ask by a filter of their own
+# standard types with a filter of their own
 CONSENT_VERSIONS: Mapping[str, Sequence[Shape]] = {
     "consentGiven": ({"purpose": "string"},),
     "consentWithdrawn": ({"purpose": "string"},),
@@ -78,7 +78,7 @@ NAMES = {
     "weigh": ("Weigh", "Weighed"),
     "call": ("Call", "Called"),
 }
-# as VERSIONS; the first field tells records apart, and the second links to a person
+# as VERSIONS; the first field identifies records, and the second links to a person
 OBJECT_VERSIONS: Mapping[str, Sequence[Shape]] = {
     "car": (
         {"plate": "string", "owner": "email", "colour": "string", "price": "currency", "seats": "integer"},
@@ -249,7 +249,7 @@ def insert_records(rows: Sequence[Record]) -> list[Record]:
 
 
 def _addition(row: Record, type_id: int) -> ObjectChange:
-    """That a record was added: no change of its values, whatever it says."""
+    """That a record was added: no change of its values, whatever its content."""
     values = {name: [None, value] for name, value in _stored(row.type, row.values).items()}
     return ObjectChange(
         record_id=row.id,

@@ -217,7 +217,7 @@ class Scene:
         return self.random.choice(people), name, 1, self._moment(), self._moment(), {"purpose": purpose}
 
     def record(self, people: Sequence[int]) -> oracle.Record:
-        """A record of one of the people or of nobody, now and then deleted, with up to three changes."""
+        """A record of one of the people or of none, now and then deleted, with up to three changes."""
         name = self.random.choice(BUSY_OBJECTS)
         shape = OBJECT_FIELDS[name]
         return oracle.Record(
@@ -378,7 +378,7 @@ def edges(scene: Scene) -> Iterator[tuple[str, str, list[str]]]:
 
 
 def any_text() -> st.SearchStrategy[str]:
-    """Text as people have it: NFC, not blank; no characters that only a newer Unicode knows."""
+    """Text as people have it: NFC, not blank; no characters that only a newer Unicode has."""
     letters = st.one_of(
         st.sampled_from("aAbBéÉíÍıIiİσςΣßẞǅǆﬁÅ%_\\ \u0301\u0327\u0130"),
         st.characters(exclude_categories=("Cs", "Cn", "Co"), exclude_characters="\0"),
@@ -496,7 +496,7 @@ CHANGE_PERIODS = ("between", *SINGLE_MOMENT, *RELATIVE, "in time frame")
 
 @st.composite
 def bots(draw: Any, activity_type: str) -> Json:
-    """What a filter or a step says of bots; nothing where the type does not mark them."""
+    """The choice of bots of a filter or a step; empty where the type does not mark them."""
     word = draw(st.sampled_from((None, "exclude", "only"))) if "is_bot" in ACTIVITY_FIELDS[activity_type] else None
     return {"bots": word} if word else {}
 

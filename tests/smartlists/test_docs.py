@@ -54,7 +54,7 @@ def test_an_example_of_the_page(things, text):
         )
         == document
     )
-    assert evaluator.evaluate_rules(document.rules).count == 0  # nobody is here, but every statement ran
+    assert evaluator.evaluate_rules(document.rules).count == 0  # there are no people, but every statement ran
 
 
 @pytest.mark.parametrize(("text", "quoted"), REFUSED)
@@ -112,7 +112,7 @@ def test_lists_over_purchases_find_whom_a_script_finds():
         ActivityFieldSpec("amount", "Amount", "currency"),
     )
     approved_type("Buy CDs", "buyCds", fields)
-    # "Buyed" is what tests.making says
+    # "Buyed" is the name in tests.factories
     texts = {file.stem: file.read_text(encoding="utf-8").replace('"Bought CDs"', "`buyCds`") for file in LISTS}
     with (DOCS / "examples" / "purchases-sample.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

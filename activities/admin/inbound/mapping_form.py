@@ -1,7 +1,7 @@
 """The form of a mapping: for each value of the activity a place in the calls that came, or a constant.
 
-Places are written in words, as the sample beside the form shows them; the form knows those of the sample and those that
-the mapping has already.
+Places are written in words, as the sample beside the form shows them; the form accepts those of the sample and
+those that the mapping has already.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ PERSON, OCCURRED_AT, PRIMARY, WHEN = "person", "occurred_at", "primary", "when"
 
 @dataclass(frozen=True, slots=True)
 class FormRow:
-    """One value of the activity: its label, and where the form says that it comes from."""
+    """One value of the activity: its label, and its place or constant in the form."""
 
     name: str
     label: str
@@ -86,7 +86,7 @@ def known_places(leaves: Sequence[Leaf], definition: Mapping[str, Any]) -> dict[
 def read_definition(
     data: Mapping[str, str], places: Mapping[str, Sequence[Any]], names: Sequence[str]
 ) -> dict[str, Any]:
-    """The definition that a form says. `names`: of its rows. Raises `RejectedError` with every unknown place."""
+    """The definition in a posted form. `names`: of its rows. Raises `RejectedError` with every unknown place."""
     problems: list[Problem] = []
     origins = {name: _read_origin(data, name, places, problems) for name in names}
     when = _read_when(data, places, problems)

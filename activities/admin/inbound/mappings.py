@@ -135,7 +135,7 @@ def _with_typed(request: HttpRequest, form_row: Any, errors: dict[str, list[str]
 
 
 def _person(request: HttpRequest, definition: dict[str, Any]) -> dict[str, Any]:
-    """How the person is found: as chosen, where the form comes back."""
+    """The definition of the person look-up; of a posted form as chosen there."""
     if request.method == "POST":
         return {"field": request.POST.get("person_field", ""), "create": "create" in request.POST}
     return definition.get("person") or {}
@@ -146,7 +146,7 @@ def _typed_type(request: HttpRequest, row: InboundMapping) -> int | None:
 
 
 def _when(request: HttpRequest, definition: dict[str, Any], leaves: list[Leaf]) -> dict[str, Any]:
-    """Which calls the mapping takes, as the form shows it; a proposal where it is empty."""
+    """The condition on calls, as the form shows it; with a proposal (`hint`)."""
     if request.method == "POST":
         return {"place": request.POST.get("place.when", ""), "words": request.POST.get("words", "")}
     when = definition.get("when") or {}
@@ -159,14 +159,14 @@ def _when(request: HttpRequest, definition: dict[str, Any], leaves: list[Leaf]) 
 
 
 def _save(request: HttpRequest, row: InboundMapping, leaves: list[Leaf]) -> None:
-    """Save what the form says. Fields of another type than before are read once the page shows them."""
+    """Save the form. Fields of another type than before are read once the page shows them."""
     data = request.POST.dict()
     activity_type = _chosen_type(parse_number(data.get("type", "")))
     is_same = activity_type is not None and activity_type.pk == row.activity_type_id
     names = [form_row.name for form_row in rows_of({}, activity_type if is_same else None)]
     definition = read_definition(data, known_places(leaves, _shown_definition(row, leaves)), names)
     if not is_same and (primary := row.definition.get("primary")):
-        definition["primary"] = primary  # a ready mapping knows it before there is a type
+        definition["primary"] = primary  # a ready mapping has it before there is a type
     editing.change_mapping(
         row,
         request.user,
@@ -188,7 +188,7 @@ def _own_types() -> list[ActivityType]:
 
 
 def _shown_rows(trial: Trial) -> list[dict[str, Any]]:
-    """What the samples become, as texts."""
+    """The activities that the samples become, as texts."""
     rows = []
     for tried in trial.rows:
         row = tried.mapped.row

@@ -51,7 +51,7 @@ class NewWebhookForm(forms.Form):
 
 
 class SettingsForm(forms.Form):
-    """How calls are checked and known."""
+    """The settings by which calls are verified, and repeats recognised."""
 
     signature = forms.ChoiceField(
         label=gettext_lazy("Signature"),
@@ -206,7 +206,7 @@ class InboundWebhookAdmin(MappingPages):
             messages.success(request, done)
 
     def replay_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The fragment with the progress of the latest replay; it asks for the page again once that has ended."""
+        """The fragment with the progress of the latest replay; once that has ended, the page is loaded again."""
         webhook = find_webhook(request, pk)
         replay = replaying.last_replay(webhook.source)
         reason = _reason(replay, request.user)
@@ -250,7 +250,7 @@ def _newest(calls: Any) -> list[InboundCall]:
 
 
 def _reason(replay: InboundReplay | None, user: Any) -> str:
-    """Why a call is still rejected after an ended replay; empty for a user who may not see people's values."""
+    """The problem of a call that an ended replay rejected again; empty for a user who may not see people's values."""
     if replay is None or replay.is_running or not replay.refused or not user.has_perm(VIEW_PERSON):
         return ""
     problem = replaying.first_problem(replay.source)
@@ -258,7 +258,7 @@ def _reason(replay: InboundReplay | None, user: Any) -> str:
 
 
 def _refused_calls(webhook: InboundWebhook) -> list[tuple[Any, str]]:
-    """When the last calls were refused as a whole, and why."""
+    """The (time, reason) of the last calls that were refused as a whole."""
     events = [(event.received_at, event.problem) for event in recent.recent_events(webhook.source_id)]
     refused = [(at, problem_text(restore_problem(problem))) for at, problem in events if problem]
     return refused[:SHOWN_REFUSED]

@@ -84,19 +84,19 @@ class TrackedLinkAdmin(PeopleLinkPages):
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Figures are read once a page, for its rows; threads share the admin."""
-        known: dict[int, tuple[figures.LinkFigures, list[int]]] = {}
+        figures_by_id: dict[int, tuple[figures.LinkFigures, list[int]]] = {}
 
         def figures_of(link: TrackedLink) -> tuple[figures.LinkFigures, list[int]]:
-            if link.pk not in known:
+            if link.pk not in figures_by_id:
                 page = getattr(request, "shown_links", None) or [link.pk]
                 days = figures.clicks_by_day(page)
-                known.update(
+                figures_by_id.update(
                     {
                         pk: (row, [clicks for _day, clicks, _machines in days[pk]])
                         for pk, row in figures.figures_of(page).items()
                     }
                 )
-            return known[link.pk]
+            return figures_by_id[link.pk]
 
         @admin.display(description=_("People"))
         def people(link: TrackedLink) -> str:
@@ -137,7 +137,7 @@ class TrackedLinkAdmin(PeopleLinkPages):
         return self._edit(request, self.find_link(request, pk))
 
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """How a link was clicked: its address, figures, days and the latest clicks."""
+        """The overview of a link: its address, figures, days and the latest clicks."""
         link = self.find_link(request, pk)
         sees_people, with_machines = request.user.has_perm(VIEW_PERSON), "machines" in request.GET
         before = min(parse_number(request.GET.get("before")) or MAX_BIG_ID, MAX_BIG_ID)
@@ -276,7 +276,7 @@ def _with_people(clicks: list[LinkClick], sees_people: bool) -> list[tuple[LinkC
 
 
 def click_badge(click: LinkClick) -> str:
-    """What became of a click, in a word."""
+    """The badge with the result of a click."""
     if click.is_machine:
         return state_badge(_("Machine"), "wait")
     if click.state == LinkClick.State.REFUSED:

@@ -42,7 +42,7 @@ class PeopleLinkPages(PagesAdmin):
         return bool(request.user.has_perms([editing.CHANGE, VIEW_PERSON]))
 
     def people_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What to write into an e-mail tool, and the lists whose links can be taken as a file."""
+        """The page with the address for e-mail tools, and the lists whose links can be downloaded."""
         require_rights(request, editing.CHANGE, VIEW_PERSON)
         link = self.find_link(request, pk)
         may_export = request.user.has_perms([sharing.EXPORTS, VIEW_STATICLIST])

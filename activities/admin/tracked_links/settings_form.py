@@ -1,4 +1,4 @@
-"""The settings of a tracked link as the editor asks for them: two fields make one, the others have their defaults."""
+"""The settings of a tracked link as the editor shows them: two fields make one, the others have their defaults."""
 
 from typing import Any
 

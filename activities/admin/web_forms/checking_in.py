@@ -50,7 +50,7 @@ class CheckInPages(PagesAdmin):
         return self._page(request, web_form, _("Check in"), email=email, error=error)
 
     def check_in_person(self, request: HttpRequest, pk: int, token: str) -> HttpResponse:
-        """Who a code belongs to, with what was sent where it is a submission's; POST checks the person in."""
+        """The page of a code's person, with the values of a submission's code; POST checks the person in."""
         web_form = self._event(request, pk)
         submission = codes.submission_of_code(web_form, token)
         if submission is not None:
@@ -101,13 +101,13 @@ def _person(person_id: int) -> Person:
 
 def sent_values(submission: FormSubmission | None) -> list[tuple[str, str]]:
     """(label, value) of what was sent; empty for no submission."""
-    known = field_catalogue()
+    catalogue = field_catalogue()
     values = submission.values if submission is not None else {}
-    return [(known[name].shown_label if name in known else name, value) for name, value in values.items()]
+    return [(catalogue[name].shown_label if name in catalogue else name, value) for name, value in values.items()]
 
 
 def _rejection_reason(submission: FormSubmission | None) -> str:
-    """Why people cannot be checked in with a code."""
+    """The reason for rejecting a code, as a sentence."""
     if submission is None:
         return _("This code isn't of this event, or its person was deleted.")
     if submission.state == FormSubmission.State.RECORDED:

@@ -1,4 +1,4 @@
-"""The settings of a form as the editor asks for them: its own values, and one row for each field."""
+"""The settings of a form as the editor shows them: its own values, and one row for each field."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -13,7 +13,7 @@ BLANK_ROWS = 3
 
 
 def stored_blocks(website: EventSource) -> list[dict[str, Any]]:
-    """What the page shows of each form: its name, and rows of (field in the HTML, person field); a blank form last."""
+    """The forms as the page shows them: name, and rows of (field in the HTML, person field); a blank form last."""
     blocks = [{"name": form.name, "rows": list(form.fields.items())} for form in website.site_forms.all()]
     return with_blanks(blocks)
 
@@ -45,5 +45,5 @@ def form_specs(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def page_context(blocks: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the template needs."""
+    """The context of the template."""
     return {"blocks": blocks, "choices": field_choices()}

@@ -71,7 +71,7 @@ class SubmissionPages(PagesAdmin):
         )
 
     def device_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What the kiosk keeps in the browser that opens this page; the page itself has none of it."""
+        """The page on which a script shows the submissions kept in this browser; the response contains none."""
         web_form = self._find(request, pk)
         title = _("Forms on this device")
         return self.page(request, "web_form_device", title, web_form=web_form, original=web_form)
@@ -130,7 +130,7 @@ class SubmissionPages(PagesAdmin):
 
 
 def _count_spam(web_form: Form) -> int:
-    """How many submissions are spam, counted up to 1,000."""
+    """The number of submissions that are spam, at most 1,000."""
     return web_form.submissions.filter(state=State.SPAM)[:1000].count()
 
 

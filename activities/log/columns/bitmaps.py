@@ -101,12 +101,12 @@ def dump_days(days: Mapping[int, BitMap]) -> bytes:
     return head + b"".join(contents)
 
 
-def load_days(path: Path, wanted: Iterable[int] | None = None) -> dict[int, BitMap]:
-    """The bitmaps of a file by day; only those in `wanted`, if given."""
+def load_days(path: Path, days: Iterable[int] | None = None) -> dict[int, BitMap]:
+    """The bitmaps of a file by day; only those in `days`, if given."""
     with path.open("rb") as opened:
         (number,) = struct.unpack("<I", opened.read(4))
         places = list(struct.iter_unpack("<iIq", opened.read(16 * number)))
-        chosen = None if wanted is None else set(wanted)
+        chosen = None if days is None else set(days)
         bitmaps_by_day = {}
         for day, size, start in places:
             if chosen is None or day in chosen:

@@ -89,7 +89,7 @@ def drop_index() -> bool:
 
 
 def build_continuously(is_over: Callable[[], bool], every: float = BUILD_INTERVAL) -> None:
-    """Build repeatedly until asked to stop; errors are logged, and the build is tried again."""
+    """Build repeatedly until `is_over`; errors are logged, and the build is tried again."""
     while not is_over():
         try:
             _build_where_wanted()

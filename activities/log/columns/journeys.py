@@ -44,19 +44,19 @@ def day_moments(days: Sequence[date], zone: str, rows: Rows) -> list[int]:
     return [start for (start,) in rows(sql, (zone, list(days)))]
 
 
-def cohort_counts(reports: ColumnReports, period: Period, asked: ColumnCohorts) -> list[tuple[int, int | None, int]]:
+def cohort_counts(reports: ColumnReports, period: Period, question: ColumnCohorts) -> list[tuple[int, int | None, int]]:
     """(cohort, period, people) as of `journeys.cohorts`; without a period all people of a cohort."""
-    expressions, parameters = _cohorts(reports, period, asked)
+    expressions, parameters = _cohorts(reports, period, question)
     sql = f"""with {expressions} select cohort, null, count(*) from cohorts group by 1
         union all select cohort, later, count(*) from returns group by 1, 2"""
     return [(cohort, later, count) for cohort, later, count in reports.query(sql, parameters)]
 
 
 def people_of_cohorts(
-    reports: ColumnReports, period: Period, asked: ColumnCohorts, later: int | None, most: int
+    reports: ColumnReports, period: Period, question: ColumnCohorts, later: int | None, most: int
 ) -> list[tuple[int, datetime, datetime | None]]:
     """(person id, first moment, first moment in the period) of those who returned in it, the latest `most` of them."""
-    expressions, parameters = _cohorts(reports, period, asked)
+    expressions, parameters = _cohorts(reports, period, question)
     source = "cohorts" if later is None else "returns join cohorts using (person, cohort)"
     returned = "null" if later is None else "returns.moment"
     where = "" if later is None else f"where later = {int(later)}"
@@ -68,27 +68,27 @@ def people_of_cohorts(
     ]
 
 
-def _cohorts(reports: ColumnReports, period: Period, asked: ColumnCohorts) -> tuple[str, list[Any]]:
+def _cohorts(reports: ColumnReports, period: Period, question: ColumnCohorts) -> tuple[str, list[Any]]:
     """Expressions cohorts (person, moment, cohort) and returns (cohort, later, person, moment), with parameters."""
-    bounds = day_moments(asked.days, asked.zone, reports.view.rows)
-    firsts, parameters = _first_moments(reports, period, asked, bounds[asked.cohorts])
-    then = reports.relation(asked.then.pk, ())
+    bounds = day_moments(question.days, question.zone, reports.view.rows)
+    firsts, parameters = _first_moments(reports, period, question, bounds[question.cohorts])
+    then = reports.relation(question.then.pk, ())
     later = f"{_place_sql('r.occurred_at', bounds[:-1])} - cohort"
     expressions = f"""firsts as materialized ({firsts}),
         cohorts as materialized (select person, moment, {_place_sql("moment", bounds[:-1])} as cohort from firsts),
         returns as materialized (
             select cohort, {later} as later, person, min(r.occurred_at) as moment from ({then.sql}) r
             join cohorts using (person)
-            where r.occurred_at >= cohorts.moment and r.occurred_at < {bounds[-1]} and {later} <= {int(asked.later)}
+            where r.occurred_at >= cohorts.moment and r.occurred_at < {bounds[-1]} and {later} <= {int(question.later)}
             group by 1, 2, 3)"""
     return expressions, [*parameters, *then.parameters]
 
 
-def _first_moments(reports: ColumnReports, period: Period, asked: ColumnCohorts, end: int) -> tuple[str, list[Any]]:
+def _first_moments(reports: ColumnReports, period: Period, question: ColumnCohorts, end: int) -> tuple[str, list[Any]]:
     """The query of the live people whose first activity ever lies in the period and before `end`, and its moment."""
-    condition, values = _narrowing(reports, asked.first_type, asked.only)
-    field_ids = [asked.only[0].pk] if asked.only else []
-    rows = reports.relation(asked.first_type.pk, field_ids, field_ids)
+    condition, values = _narrowing(reports, question.first_type, question.only)
+    field_ids = [question.only[0].pk] if question.only else []
+    rows = reports.relation(question.first_type.pk, field_ids, field_ids)
     sql = f"""select person, min(occurred_at) as moment from ({rows.sql})
         where occurred_at < {period.day_starts[-1]} {period.of_people}
         and person not in (select unnest(?::INTEGER[])) {condition}
@@ -158,12 +158,12 @@ def wait_figures(
 def people_who_waited(
     reports: ColumnReports,
     period: Period,
-    asked: tuple[ActivityType, ActivityType, Only],
+    question: tuple[ActivityType, ActivityType, Only],
     seconds: tuple[int, int | None] | None,
     most: int,
 ) -> list[tuple[int, datetime, datetime | None]]:
     """(person id, first moment, next moment) of the people of a bucket, the latest `most` of them."""
-    expressions, parameters = _waits(reports, period, *asked)
+    expressions, parameters = _waits(reports, period, *question)
     sql = f"""with {expressions} select person, moment, following from waits where {in_bucket_sql(seconds)}
         order by 2 desc, 1 limit {int(most)}"""
     return [

@@ -64,7 +64,7 @@ class Manifest:
         return [*of_types, self.people.file] if self.people else of_types
 
 
-_read: dict[Path, tuple[tuple[int, int, int], Manifest]] = {}  # what this process read last, by its mark on disk
+_read: dict[Path, tuple[tuple[int, int, int], Manifest]] = {}  # a cache: the manifest, by its mark on disk
 
 
 def current_manifest() -> Manifest | None:

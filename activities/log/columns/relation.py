@@ -129,8 +129,10 @@ class IndexView:
         `DamagedFileError`.
         """
         entry = self.entry(type_id)
-        wanted = {pk: self.stored_field(type_id, pk) for pk in sorted(set(field_ids))}
-        columns = fields.stored_columns(wanted.values(), as_stored=[wanted[pk] for pk in sorted(set(as_stored))])
+        stored_fields = {pk: self.stored_field(type_id, pk) for pk in sorted(set(field_ids))}
+        columns = fields.stored_columns(
+            stored_fields.values(), as_stored=[stored_fields[pk] for pk in sorted(set(as_stored))]
+        )
         delta = self.delta(type_id)
         segment_paths = path_list([files.intact_path(file) for file in entry.segments])
         names = ", ".join(column.name for column in columns)

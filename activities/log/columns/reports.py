@@ -205,7 +205,7 @@ class ColumnReports:
         return sql, [*rows.parameters, *period.people_parameters, self.not_live()]
 
     def relation(self, type_id: int, field_ids: Sequence[int], as_stored: Sequence[int] = ()) -> RowRelation:
-        """The rows of a type with the columns of these fields; those of bots left out where that is asked."""
+        """The rows of a type with the columns of these fields; without those of bots if the type is in `bot_fields`."""
         if (bot_field := self.bot_fields.get(type_id)) is None:
             return self.view.relation(type_id, field_ids, as_stored)
         rows = self.view.relation(type_id, [*field_ids, bot_field], as_stored)
@@ -261,10 +261,10 @@ def report_from_columns(
     period: tuple[date, date, str, Sequence[int] | None],
     seconds: float,
     rows: Rows,
-    ask: Callable[[ColumnReports, Period], Answer],
+    answer: Callable[[ColumnReports, Period], Answer],
     bot_fields: Mapping[int, int],
 ) -> Answer | None:
-    """The result of `ask`, or None if the index cannot give it exactly.
+    """The result of `answer`, or None if the index cannot give it exactly.
 
     `pinned` was read before the snapshot in which `rows` runs statements; `period`: the first and the last day, their
     zone, and the people, or None for all. `bot_fields`: of the types whose rows of bots are left out. Raises
@@ -276,7 +276,7 @@ def report_from_columns(
     try:
         reports = ColumnReports(IndexView(pinned, rows), time.monotonic() + seconds, bot_fields)
         reports.view.entry(types[0].pk)  # first of all: an unusable generation raises here
-        return ask(reports, Period(first, day_starts(first, last, zone, rows), people))
+        return answer(reports, Period(first, day_starts(first, last, zone, rows), people))
     except NotHeldError:
         return None
     except (DamagedFileError, session.Error, OSError) as error:

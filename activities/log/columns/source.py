@@ -12,11 +12,11 @@ from activities.log.columns import fields
 from activities.log.columns.fields import StoredColumn
 from activities.models import ColumnGeneration
 
-KEPT = "7 days"  # how long changes are kept; a node that has not read them by then rebuilds its index
+KEPT = "7 days"  # changes are kept so long; a node that has not read them by then rebuilds its index
 TRUSTED = "6 days"  # the greatest age of a usable generation
 GENERATIONS = 3  # of a node
 
-# what files depend on besides rows: the database, and its rules of lower case
+# files depend on these besides rows: the database, and its rules of lower case
 SERVER = """select concat_ws(' ', current_database(), d.oid, current_setting('server_version_num'), d.datcollate,
     coalesce(pg_database_collation_actual_version(d.oid), d.datcollversion))
     from pg_database d where d.datname = current_database()"""

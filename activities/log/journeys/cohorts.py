@@ -27,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortQuestion(JourneyQuestion):
-    """Whose first activity of `first_type` lies in the scope, by intervals, and what of `then` they did `later` on.
+    """People whose first activity of `first_type` lies in the scope, by intervals, and their later ones of `then`.
 
     `interval` is day, week or month; `later` the number of intervals after the first.
     """

@@ -8,7 +8,7 @@ from typing import Any
 
 BUILT = Path(__file__).resolve().parent / "built"
 GLOBAL = "customActivities"  # the name under which a page calls the script
-QUEUED = ("page", "track", "identify", "form", "consent", "optOut", "reset", "ready")  # what a page may call early
+QUEUED = ("page", "track", "identify", "form", "consent", "optOut", "reset", "ready")  # a page may call them early
 SCRIPT, MUNCHKIN = "s.js", "munchkin.js"
 TYPES = {".js": "text/javascript; charset=utf-8", ".map": "application/json"}
 

@@ -8,7 +8,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("access", "0001_initial")]
+    dependencies = [
+        ("access", "0001_initial"),
+    ]
 
     operations = [
         migrations.CreateModel(
@@ -152,6 +154,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"verbose_name": "API client", "verbose_name_plural": "API clients", "abstract": False},
-        )
+            options={
+                "verbose_name": "API client",
+                "verbose_name_plural": "API clients",
+                "abstract": False,
+            },
+        ),
     ]

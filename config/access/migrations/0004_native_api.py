@@ -8,7 +8,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("access", "0003_keep_log_and_users")]
+    dependencies = [
+        ("access", "0003_keep_log_and_users"),
+    ]
 
     operations = [
         migrations.CreateModel(
@@ -18,7 +20,10 @@ class Migration(migrations.Migration):
                 ("window", models.BigIntegerField()),
                 ("count", models.IntegerField()),
             ],
-            options={"db_table": "call_count", "default_permissions": ()},
+            options={
+                "db_table": "call_count",
+                "default_permissions": (),
+            },
         ),
         migrations.AddField(
             model_name="apiclient",

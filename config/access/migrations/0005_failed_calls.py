@@ -4,7 +4,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("access", "0004_native_api")]
+    dependencies = [
+        ("access", "0004_native_api"),
+    ]
 
     operations = [
         migrations.CreateModel(
@@ -45,6 +47,9 @@ class Migration(migrations.Migration):
                 ("count", models.BigIntegerField()),
                 ("last_at", models.DateTimeField()),
             ],
-            options={"db_table": "failed_calls", "default_permissions": ()},
-        )
+            options={
+                "db_table": "failed_calls",
+                "default_permissions": (),
+            },
+        ),
     ]

@@ -21,7 +21,10 @@ create index admin_log_time on django_admin_log (action_time, id);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("access", "0005_failed_calls"), ("admin", "0003_logentry_add_action_flag_choices")]
+    dependencies = [
+        ("access", "0005_failed_calls"),
+        ("admin", "0003_logentry_add_action_flag_choices"),
+    ]
 
     operations = [
         migrations.AddField(
@@ -57,7 +60,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"db_table": "session", "default_permissions": ()},
+            options={
+                "db_table": "session",
+                "default_permissions": (),
+            },
         ),
         migrations.RunSQL(CACHE, "drop table cache_entry"),
         migrations.RunSQL(LOG, "drop index admin_log_user, admin_log_object, admin_log_action, admin_log_time"),

@@ -126,7 +126,7 @@ def confirm_address_page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def confirmed_post_page(request: HttpRequest) -> HttpResponse:
-    """What was sent before the confirmation, to be sent now; shown once."""
+    """The page with the data sent before the confirmation, to be sent now; shown once."""
     if confirmation := sessions.confirmation_redirect(request):
         return confirmation
     kept = resuming.take_post(request)

@@ -40,7 +40,7 @@ class Login(LoginView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST" and (seconds := throttling.seconds_until_next_attempt(request)):
             return too_many_attempts_response(request, 1, seconds, by_address=True)
-        # who comes from a page that asks for a new sign-in would be sent back there, and here again
+        # a user from a page that requires a new sign-in would be sent back there, and here again
         self.redirect_authenticated_user = admin.site.has_permission(request) and not sessions.must_sign_in_again(
             request
         )

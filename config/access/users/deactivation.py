@@ -27,7 +27,7 @@ from smartlists.models import Dashboard, ReportNote, SavedReport, SmartList
 
 CHANGE = CHANGE_USER
 
-# what a user can own: a query of the user's rows, and the function that gives a row another owner
+# the models with owners: a query of a user's rows, and the function that gives a row another owner
 OWNED: dict[type[Model], tuple[Callable[[Any], QuerySet[Any]], Callable[[Any, Any, Any], Any]]] = {
     ActivityType: (
         lambda owner: ActivityType.objects.filter(owner=owner, deleted_at=None),

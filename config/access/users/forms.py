@@ -17,7 +17,7 @@ from people.core import installation
 from people.core.errors import Problem
 
 EXPORTER = "Exporter"
-# which of several roles the radio shows: the widest
+# of several roles the radio shows the first in this order
 BREADTH = (roles.ADMINISTRATOR, "Marketer", "Approver", "Developer", "Type editor", "Viewer")
 OFFERED = ("Viewer", "Marketer", "Type editor", "Approver", "Developer", roles.ADMINISTRATOR)
 _INPUT = {"class": "ca-input"}

@@ -105,7 +105,7 @@ def mail_confirmation(change: AddressChange, link: str) -> bool:
 
 
 def mail_notice(before: str, after: str) -> bool:
-    """Tell the old address that another has replaced it; return whether it was sent."""
+    """Send a notice to the old address that another has replaced it; return True if it was sent."""
     if not settings.EMAIL_IS_SET_UP or not before:
         return False
     team = installation.current_installation().company or _("Custom Activities")

@@ -29,7 +29,7 @@ class Command(createsuperuser.Command):
         super().handle(*args, **options)
 
     def get_input_data(self, field: Any, message: str, default: Any = None) -> Any:
-        """Ask until the value is valid; None has the caller ask again."""
+        """Prompt for a value. None, after an error message, makes the caller prompt again."""
         value = super().get_input_data(field, message, default)
         if field.name == "email" and value and is_address_taken(value):
             self.stderr.write(f"Error: {TAKEN}")

@@ -170,8 +170,8 @@ def upload_import(call: Call, kind: str) -> Import:
 def _encoding(text: str) -> str:
     """[I] §5.2 names only UTF-8; `encoding` is our own parameter. Raises 1003 for an unknown encoding."""
     if text and text.lower() not in tabular.ENCODINGS:
-        known = ", ".join(tabular.ENCODINGS)
-        raise MarketoError("1003", f"Invalid data for 'encoding': '{quoted_value(text)}' is none of {known}")
+        encodings = ", ".join(tabular.ENCODINGS)
+        raise MarketoError("1003", f"Invalid data for 'encoding': '{quoted_value(text)}' is none of {encodings}")
     return text.lower()
 
 

@@ -93,7 +93,7 @@ def _own_job(call: Call, api_name: str, batch_id: int) -> Import | None:
 
 
 def _reason(failure: ImportFailure) -> str:
-    """Why a row failed: Marketo's word for a dedupe value that is missing, the product's sentence for all else."""
+    """The reason of a failure: Marketo's word for a dedupe value that is missing, else the product's sentences."""
     codes = {problem.get("code") for problem in failure.problems}
     return ABSENT if Code.MISSING_VALUE in codes else import_report.problem_sentences(failure)
 

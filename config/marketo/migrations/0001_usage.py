@@ -15,7 +15,10 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
                 ("called_at", models.DateTimeField(db_index=True)),
             ],
-            options={"db_table": "dialect_recent_call", "default_permissions": ()},
+            options={
+                "db_table": "dialect_recent_call",
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="Usage",
@@ -39,6 +42,9 @@ class Migration(migrations.Migration):
                 ("error_code", models.CharField(max_length=8)),
                 ("count", models.BigIntegerField()),
             ],
-            options={"db_table": "dialect_usage", "default_permissions": ()},
+            options={
+                "db_table": "dialect_usage",
+                "default_permissions": (),
+            },
         ),
     ]

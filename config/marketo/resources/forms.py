@@ -43,11 +43,11 @@ def submit_form(call: Call) -> HttpResponse:
     if not isinstance(fields, Mapping) or not fields:
         raise missing_parameter("leadFormFields")
     inputs = form_inputs(form)
-    known = {names.rest_names.get(entry.name, entry.name): entry.name for entry in inputs}
-    unknown = [Problem(Code.UNKNOWN_FIELD, "", (str(name)[:80],)) for name in fields if name not in known]
+    input_names = {names.rest_names.get(entry.name, entry.name): entry.name for entry in inputs}
+    unknown = [Problem(Code.UNKNOWN_FIELD, "", (str(name)[:80],)) for name in fields if name not in input_names]
     if unknown:
         return success_reply([_skipped(unknown, names)])
-    values = {known[name]: _text(value) for name, value in fields.items()}
+    values = {input_names[name]: _text(value) for name, value in fields.items()}
     reading = read_form(form, inputs, values)
     reading.spam = ""  # a program with a token sends what it means
     return success_reply([_result(form, reading, _sender(call, row), names)])
@@ -72,9 +72,13 @@ def _text(value: Any) -> Any:
 
 
 def _sender(call: Call, row: Mapping[str, Any]) -> Sender:
-    """The browser that the client says the form was filled in with. Raises 1012 for a bad cookie."""
-    said = row.get("visitorData")
-    data = {name: value for name, value in said.items() if isinstance(value, str)} if isinstance(said, dict) else {}
+    """The sender in the client's `visitorData`, with the visitor of its cookie. Raises 1012 for a bad cookie."""
+    visitor_data = row.get("visitorData")
+    data = (
+        {name: value for name, value in visitor_data.items() if isinstance(value, str)}
+        if isinstance(visitor_data, dict)
+        else {}
+    )
     page = data.get("pageURL", "")
     query = data.get("queryString", "").lstrip("?")
     agent = data.get("userAgentString", "")

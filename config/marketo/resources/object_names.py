@@ -56,7 +56,7 @@ def record_member(name: str) -> str:
 
 
 def related_to(link_to: str, link_by: str) -> dict[str, Any]:
-    """What a link goes to: `{"name": "lead", "field": "id"}`."""
+    """The target of a link: `{"name": "lead", "field": "id"}`."""
     return {"name": LEAD if link_to == PERSON else link_to, "field": key_name(link_to, link_by)}
 
 
@@ -68,11 +68,11 @@ def key_name(link_to: str, link_by: str) -> str:
 
 
 def object_type_named(name: str) -> str:
-    """What `relatedTo.name` links to: a person, or the API name of an object type."""
+    """The target of `relatedTo.name`: `PERSON`, or the API name of an object type."""
     return PERSON if name.lower() == LEAD else name
 
 
 def key_named(link_to: str, name: str, keys: Iterable[str]) -> str:
-    """What a link names its target by, of `keys`, from `relatedTo.field` in any case; unknown ones are unchanged."""
+    """The key among `keys` that `relatedTo.field` names, in any case; an unknown name is returned unchanged."""
     by_name = {key_name(link_to, key).lower(): key for key in keys}
     return by_name.get(name.lower(), name)

@@ -146,7 +146,7 @@ def list_types(call: Call) -> HttpResponse:
 
 
 def describe_type(call: Call, api_name: str) -> HttpResponse:
-    """Return a version of a type: the approved one or the draft as `state` says; 1013 if there is none."""
+    """Return a version of a type: by `state` the approved one or the draft; 1013 if there is none."""
     call.require(VIEW)
     object_type, state = find_type(api_name), _state(call)
     versions = {"draft": object_type.draft, "approved": object_type.live, "approvedWithDraft": object_type.live}

@@ -39,7 +39,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 _server: EmbeddedPostgres | None = None
-_was_there = False  # whether this process was connected before
+_was_there = False  # True once this process was connected
 _missed_at = float("-inf")  # when it was waited for in vain
 _waiting = Lock()  # held by the thread that waits
 
@@ -48,7 +48,7 @@ def _ensure_running() -> None:
     """Wait until the server runs: for a minute at the start of a process, for some seconds later.
 
     Only one thread waits, and none right after one waited in vain: a server without room on its disk stays away, and
-    waiting requests would hold every thread, also those that say so.
+    waiting requests would hold every thread, also those that report it.
     """
     if not _waiting.acquire(blocking=False):
         raise OperationalError(AWAY)

@@ -20,7 +20,7 @@ from people.objects.definition import EMAIL, GUID, ID, ObjectFieldSpec, ObjectNa
 from people.objects.schema import ObjectSchema
 from people.objects.templates import ObjectTemplate
 
-BETWEEN = "/"  # what a field links to, and by what, in one choice
+BETWEEN = "/"  # separates target and key of a link in a choice
 MORE_ROWS = 3
 
 
@@ -120,7 +120,7 @@ class TypeForms:
 
 
 def link_choices() -> list[tuple[str, str]]:
-    """What a field can link to, with what names it: ("person/email", "Person, by email")."""
+    """The choices of targets of a link, each with the key that names it: ("person/email", "Person, by email")."""
     choices = [
         ("", "—"),
         (f"{PERSON}{BETWEEN}{EMAIL}", _("Person, by email")),

@@ -230,7 +230,7 @@ def _actions(request: HttpRequest, record: ObjectRecord) -> list[MenuAction]:
 
 
 def _run(request: HttpRequest, verb: Any, done: str) -> None:
-    """Call `verb`, which gives an outcome, and say how it ended."""
+    """Call `verb`, which returns an outcome, and show `done` or the problems as messages."""
     try:
         outcome: RecordOutcome = verb()
     except (ConflictError, RejectedError) as refusal:

@@ -42,7 +42,7 @@ class PagesAdmin(WordSearch, ModelAdmin):
         return ()
 
     def list_actions(self, request: HttpRequest) -> Sequence[Any]:
-        """What can be done on the list besides adding: `MenuAction`s."""
+        """The `MenuAction`s of the list page besides adding."""
         return ()
 
     def alternative_add_action(self, request: HttpRequest) -> Any:
@@ -138,7 +138,7 @@ def problem_text(problem: Problem) -> str:
 
 
 def json_fault(error: Exception) -> str:
-    """What is wrong with a pasted or uploaded text that `json` could not read."""
+    """The message for a pasted or uploaded text that is no JSON, with line and column."""
     if isinstance(error, json.JSONDecodeError):
         place = {"line": error.lineno, "column": error.colno}
         return _("This is not JSON: something is wrong at line %(line)s, column %(column)s.") % place

@@ -29,11 +29,11 @@ class UncountedPaginator(Paginator):
     """Paginator that counts only a few pages ahead of the current page."""
 
     page_shown = 1
-    template_name = "people/_pages.html"  # where unfold looks for the links of a list page
+    template_name = "people/_pages.html"  # the template of unfold for the links of a list page
 
     @property
     def limit(self) -> int:
-        """How many rows are counted at most."""
+        """The maximum number of rows that are counted."""
         return self.per_page * (self.page_shown + LOOK_AHEAD)
 
     @cached_property

@@ -203,7 +203,7 @@ def _add_shape_options(parser: CommandParser) -> None:
 
 
 def _add_notation_options(parser: CommandParser) -> None:
-    """Options that say how values are written."""
+    """Add the options for the notation of values."""
     order = "the order in dates like 3/4/2026; needed where the file leaves it open"
     parser.add_argument("--dates", choices=list(DateOrder), help=order)
     parser.add_argument(

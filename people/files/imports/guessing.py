@@ -38,7 +38,7 @@ class PlanGuess:
     is_remembered: bool = False
     is_chosen: bool = False  # a user chose the plan for this file
     candidates: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
-    preset: ImportPreset | None = None  # whose file it is
+    preset: ImportPreset | None = None  # the preset of the product that wrote the file
 
 
 def guess_plan(
@@ -46,7 +46,7 @@ def guess_plan(
 ) -> PlanGuess:
     """The plan for `job` about `subject`; `zone` is used where moments have none. `lines` are the first rows.
 
-    `preset`: the one that a user asked for; without it, one that recognises the file fills in what is certain.
+    `preset`: the one that a user chose; without it, one that recognises the file fills in what is certain.
     """
     shape = FileShape.from_json(job.shape)
     last = import_jobs.remembered_plan(job)
@@ -65,16 +65,16 @@ def guess_plan(
         free_columns(columns, preset) if preset else columns, subject=subject, zone=zone, **target.defaults
     )
     if found:
-        plan = complete_plan(plan, found, items, above, is_asked=preset is not None)
+        plan = complete_plan(plan, found, items, above, is_chosen=preset is not None)
     return replace(_guess_rest(plan, target, shape, lines), preset=found)
 
 
 def _guess_rest(plan: ImportPlan, target: ImportTarget, shape: FileShape, lines: Sequence[FileLine]) -> PlanGuess:
-    """The plan with what the values of the first rows say: the only column that an item can be, and the notations."""
+    """The plan completed from the values of the first rows: the only column that an item can be, and the notations."""
     items = target.mappable(plan.subject)
-    columns, given = dict(plan.columns), {*plan.columns, *plan.constants, *(["person"] if plan.person else [])}
+    columns, planned = dict(plan.columns), {*plan.columns, *plan.constants, *(["person"] if plan.person else [])}
     candidates = {
-        name: names for name, names in candidate_columns(target, items, shape, lines).items() if name not in given
+        name: names for name, names in candidate_columns(target, items, shape, lines).items() if name not in planned
     }
     for name in [name for name in candidates if name != "person"]:
         free = [column for column in candidates[name] if column not in columns.values()]
@@ -142,9 +142,9 @@ def _open_columns(plan: ImportPlan, kind: str, shape: FileShape, lines: Sequence
     """A problem for each item that the plan leaves out and that several columns can be."""
     target = TARGETS[kind]
     items = target.mappable(plan.subject)
-    given = {*plan.columns, *plan.constants, *(["person"] if plan.person else []), *target.optional(plan)}
+    planned = {*plan.columns, *plan.constants, *(["person"] if plan.person else []), *target.optional(plan)}
     for name, columns in candidate_columns(target, items, shape, lines).items():
-        if name not in given and len(columns) > 1:
+        if name not in planned and len(columns) > 1:
             pairs = _with_samples(columns[:MAX_NAMED], shape, lines)
             expected = ", ".join(f"{column} ({quoted_value(sample)})" for column, sample in pairs)
             path = ("person",) if name == "person" else ("columns", name)

@@ -110,7 +110,7 @@ def guess_file_shape(file: IO[bytes], name: str, **shape_parts: Any) -> FileShap
         file.seek(0)
         with open_unzipped(file) as plain:
             shape = tabular.read_header(plain, shape)
-    sample_rows_of(file, shape)  # what every preview and guess will read
+    sample_rows_of(file, shape)  # raises here rather than at every preview and guess
     return shape
 
 

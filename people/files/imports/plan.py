@@ -78,7 +78,7 @@ class Mappable:
     data_type: str = ""
     is_required: bool = False  # unless the plan makes it optional: ImportTarget.optional
     aliases: tuple[str, ...] = ()
-    is_key: bool = False  # finds what a row is about: asked for where several columns can be it
+    is_key: bool = False  # identifies the subject of a row: a user chooses where several columns can be it
     is_guessed: bool = True  # False: mapped only when a user chooses it
 
 
@@ -126,7 +126,7 @@ class ImportPlan:
     ends_at: str = ""  # the table ends above the row of which this text is the only filled cell
 
     def as_json(self) -> dict[str, Any]:
-        # parts with default values are left out: a neighbouring version may not know them
+        # parts with default values are left out: a neighbouring version may lack them
         return {name: value for name, value in asdict(self).items() if name not in _LATER or value != _LATER[name]}
 
     @classmethod

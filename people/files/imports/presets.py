@@ -24,7 +24,7 @@ MOMENT = "occurred_at"
 class PresetColumn:
     """A column of the file, or a name above its table, and the names, in any language, of the items that it fills.
 
-    `item`: the `Mappable` that it fills if nothing has such a name and a user asked for the preset.
+    `item`: the `Mappable` that it fills if nothing has such a name and a user chose the preset.
     """
 
     column: str
@@ -91,24 +91,24 @@ def complete_plan(
     items: Sequence[Mappable],
     above: Sequence[Sequence[Any]],
     *,
-    is_asked: bool = True,
+    is_chosen: bool = True,
 ) -> ImportPlan:
     """`plan` with what it leaves out filled in by the preset.
 
-    `items` are those of the plan's subject, `above` the rows above the table. Unless a user asked for the preset, the
+    `items` are those of the plan's subject, `above` the rows above the table. Unless a user chose the preset, the
     moment stays open where the subject has a field for one of the columns that can be it, and columns fill only items
     that are named like them.
     """
     columns, constants = dict(plan.columns), dict(plan.constants)
     names = {item.name for item in items}
-    if MOMENT in names - {*columns, *constants} and (is_asked or not {*preset.moments} & {*columns.values()}):
+    if MOMENT in names - {*columns, *constants} and (is_chosen or not {*preset.moments} & {*columns.values()}):
         columns[MOMENT] = preset.moments[0]
     for place in preset.columns:
-        item = _item_of(place, items, is_asked)
+        item = _item_of(place, items, is_chosen)
         if item and item not in {*columns, *constants} and place.column not in columns.values():
             columns[item] = place.column
     for place in preset.above:
-        item, value = _item_of(place, items, is_asked), _value_above(place.column, above)
+        item, value = _item_of(place, items, is_chosen), _value_above(place.column, above)
         if item and value and item not in columns:
             constants.setdefault(item, value)
     for name, value in preset.constants.items():
@@ -128,7 +128,7 @@ def complete_plan(
 def plan_with_preset(
     plan: ImportPlan, name: str | None, kind: str, shape: FileShape, above: Sequence[Sequence[Any]]
 ) -> ImportPlan:
-    """`plan` completed by the preset called `name`, if one was asked for. Raises `RejectedError`."""
+    """`plan` completed by the preset called `name`; unchanged without a name. Raises `RejectedError`."""
     if not name:
         return plan
     preset = preset_of_file(name, kind, shape)
@@ -153,13 +153,13 @@ def free_columns(columns: Mapping[str, str], preset: ImportPreset) -> dict[str, 
     return {name: column for name, column in columns.items() if column not in own}
 
 
-def _item_of(place: PresetColumn, items: Sequence[Mappable], is_asked: bool) -> str:
+def _item_of(place: PresetColumn, items: Sequence[Mappable], is_chosen: bool) -> str:
     """The name of the item that a column fills; empty if there is none."""
     keys = {_key(name) for name in place.names}
     for item in items:
         if keys & {_key(str(name)) for name in (item.name.rpartition(".")[2], item.label, *item.aliases)}:
             return item.name
-    return place.item if is_asked else ""
+    return place.item if is_chosen else ""
 
 
 def _value_above(name: str, rows: Sequence[Sequence[Any]]) -> str:
@@ -176,7 +176,7 @@ def _key(name: str) -> str:
 
 
 def left_out_sentences(plan: ImportPlan) -> Iterable[str]:
-    """What is left out: rows with other values in some columns, and everything below the end of the table."""
+    """Sentences on the rows left out: those with other values in some columns, and all below the end of the table."""
     for column, values in plan.only_rows.items():
         shown = {"column": column, "values": ", ".join(values)}
         yield _("Only rows with “%(column)s” %(values)s are imported.") % shown

@@ -80,7 +80,7 @@ class ImportTarget(ABC):
         return ()
 
     def asks_lookup(self, plan: ImportPlan) -> bool:
-        """True where a user has to say how existing people or records are found; their ids always need a decision."""
+        """True where a user has to choose how existing people or records are found; ids always need a decision."""
         return plan.lookup_field == "id" or plan.lookup_field not in plan.columns
 
     def person_columns(self, shape: FileShape, emails: Sequence[str]) -> list[str] | None:
@@ -116,7 +116,7 @@ class ImportTarget(ABC):
         return ()
 
     def preview_undo(self, job: Import) -> UndoneRecords:
-        """What `undo` would do now, for kinds whose rows are neither people nor activities; nothing is changed."""
+        """The result of `undo` if it ran now, for rows that are neither people nor activities; nothing is changed."""
         return UndoneRecords()
 
     def undo(self, job: Import, source: Source, track: Callable[[UndoneRecords], None]) -> None:
@@ -131,7 +131,26 @@ class ImportTarget(ABC):
 # From the cells of rows: a row for `record` of each, or, in a list, a `Problem`; and for `ExternalId.HASH` the digests
 # of their contents (32 hexadecimal digits).
 Reader = Callable[[Sequence[Sequence[Any]]], tuple[Sequence[Any], list[str] | None]]
+Convert = Callable[[Any], Any]
 TARGETS: dict[str, ImportTarget] = {}
+
+
+def reader_of_columns(columns: Sequence[tuple[str, int, Convert]], null_text: str) -> Reader:
+    """A reader that makes a dictionary of each row: name → converted cell, None for a cell that is `null_text`.
+
+    `columns`: (name, place of the cell, conversion). With an empty `null_text` no cell is None.
+    """
+
+    def read(table: Sequence[Sequence[Any]]) -> tuple[list[Any], None]:
+        return [
+            {
+                name: None if null_text and cells[place] == null_text else convert(cells[place])
+                for name, place, convert in columns
+            }
+            for cells in table
+        ], None
+
+    return read
 
 
 def register_target(target: ImportTarget) -> None:

@@ -1,4 +1,4 @@
-"""What undoing an import does to records that are neither people nor activities."""
+"""The effect of undoing an import on records that are neither people nor activities."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class KeptReason(StrEnum):
-    """Why a record stays as it is."""
+    """The reason that a record stays as it is."""
 
     CHANGED = "changed"
     DELETED = "deleted"

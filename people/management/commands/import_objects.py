@@ -33,8 +33,8 @@ class Command(ImportCommand):
         if not items:
             raise CommandError(f"There is no approved object type '{options['type']}'.")
         named_columns = dict(pair.partition("=")[::2] for pair in options["field"])
-        wanted = [item for item in items if item.is_guessed or item.name == options["key"]]
-        guessed_columns = guessing.guess_columns(wanted, shape)
+        candidates = [item for item in items if item.is_guessed or item.name == options["key"]]
+        guessed_columns = guessing.guess_columns(candidates, shape)
         used = named_columns.values()
         columns = {name: column for name, column in guessed_columns.items() if column not in used}
         return ImportPlan(

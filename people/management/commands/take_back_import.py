@@ -52,7 +52,7 @@ class Command(BaseCommand):
         )
 
     def _show_records(self, job: Import, undo: dict[str, Any] | None, preview: import_undo.ImportUndoPreview) -> None:
-        """Say what happens to records of objects."""
+        """Write the numbers of object records that are deleted, restored or kept, with the reasons."""
         shown = preview.records
         deleted, put_back = (undo["records"], undo["records_put_back"]) if undo else (shown.deleted, shown.put_back)
         for reason, number in undoing.reason_counts(undo["records_kept"] if undo else shown.kept):

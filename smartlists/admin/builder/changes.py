@@ -16,11 +16,11 @@ ANY_FIELD = "*"  # in the select of the field that changed
 
 @dataclass(slots=True)
 class ChangeInputs:
-    """The condition on the history of a record, as inputs called `name`.…; `is_asked` is false for no condition."""
+    """The condition on the history of a record, as inputs called `name`.…; `is_set` is false for no condition."""
 
     name: str
     form: Json
-    is_asked: bool
+    is_set: bool
     fields: Sequence[FieldChoice]
     period: ConditionInputs
     errors: Sequence[str] = ()
@@ -28,7 +28,7 @@ class ChangeInputs:
     @property
     def field(self) -> str:
         """The value of the select of the field."""
-        return (self.form.get("field") or ANY_FIELD) if self.is_asked else ""
+        return (self.form.get("field") or ANY_FIELD) if self.is_set else ""
 
     @property
     def has_field(self) -> bool:

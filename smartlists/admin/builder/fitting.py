@@ -35,10 +35,10 @@ def fit_rules_to_fields(rules: Json, choices: Choices) -> Json:
 
 
 def _fit_bots(owner: Json, choices: Choices) -> None:
-    """Drop what a type without a mark of bots cannot say; begin without bots where another type was chosen.
+    """Drop the choice of bots of a type without a mark of bots; leave bots out where another type was chosen.
 
     A card of a type without the mark posts an empty value. One of a page of the version before posts none and keeps
-    what its rule says: all activities.
+    its rule: all activities.
     """
     posted = owner.pop("bots", INCLUDE_BOTS)
     if new := choices.new_bots(owner["type"]):

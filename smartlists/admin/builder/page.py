@@ -64,7 +64,7 @@ class BuilderState(ABC):
     choices: Choices
     problems: Sequence[Problem] = ()
     is_gone: bool = False  # the edited object was deleted meanwhile
-    by: Any = None  # who edits
+    by: Any = None  # the user who edits
 
     placed: ClassVar[frozenset[str]]  # the parts whose problems are shown at their inputs, not at the top of the page
 

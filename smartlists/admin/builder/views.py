@@ -185,7 +185,7 @@ class ListBuilder(BuilderPage[SmartList, ListBuilderState]):
         return _panel(request, state, edited)
 
     def has_panel(self, request: HttpRequest, action: str) -> bool:
-        """True if the request asks for a count; else a script fetches it after loading, as counting may be slow."""
+        """True if the page includes the count; else a script fetches it after loading, as counting may be slow."""
         return action in self.showing or (request.method == "GET" and "tested" in request.GET)
 
 

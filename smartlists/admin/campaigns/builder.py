@@ -88,14 +88,16 @@ class CampaignBuilderState(BuilderState):
         }
 
     def activation_reasons(self) -> list[Problem]:
-        """What the typed campaign lacks to be activated; nothing while it is unfinished."""
+        """The problems that prevent the activation of the typed campaign; none while it is unfinished."""
         if self.lacking is None:
             self.lacking = campaign_diagnostics.definition_reasons(self.parsed, self.by) if self.parsed else []
         return self.lacking
 
     def _tokens(self) -> list[str]:
         named = [(item["kind"], item["type"]) for item in self.form["triggers"]["filters"] if item.get("type")]
-        types, objects = ([name for kind, name in named if kind == wanted] for wanted in ("activity", "object"))
+        types, objects = (
+            [name for kind, name in named if kind == trigger_kind] for trigger_kind in ("activity", "object")
+        )
         keys = webhook_tokens.available_tokens(types, self.choices.catalogue, objects)
         return sorted("{{" + key + "}}" for key in keys)
 

@@ -60,7 +60,7 @@ class StepCard:
     attributes: Sequence[tuple[FieldChoice, str]] = field(default=())
     primary: str = ""
     fields: Sequence[FieldChoice] = ()  # of the object type
-    lacking: Sequence[str] = ()  # what keeps the campaign from being activated
+    lacking: Sequence[str] = ()  # the problems that prevent an activation of the campaign
 
     @property
     def do(self) -> str:

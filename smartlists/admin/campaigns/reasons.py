@@ -1,4 +1,4 @@
-"""Why a campaign cannot be activated, each reason with a link to the card that mends it."""
+"""The reasons that prevent the activation of a campaign, each with a link to the card that mends it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

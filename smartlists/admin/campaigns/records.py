@@ -1,4 +1,4 @@
-"""The form of triggers on object records: what a posted card says besides the card of a filter on objects."""
+"""The form of triggers on object records: the parts of a posted card besides those of a filter on objects."""
 
 from collections.abc import Sequence
 from typing import Any

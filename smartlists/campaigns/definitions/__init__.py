@@ -1,1 +1,1 @@
-"""What a campaign is: its parts, how they are parsed, shown, and which rights and objects they need."""
+"""The definition of a campaign: its parts, their parsing and sentences, and the rights and objects they need."""

@@ -12,7 +12,7 @@ from people.rights import CHANGE_PERSON, VIEW_PERSON
 from smartlists.campaigns.definitions import model as campaign_definition
 from smartlists.campaigns.definitions.model import CampaignDefinition, Step
 from smartlists.campaigns.definitions.references import STEP_TEXTS
-from smartlists.rights import VIEW_WEBHOOK
+from smartlists.rights import SEND_BY_WEBHOOK
 from smartlists.webhooks import tokens as webhook_tokens
 
 # one entry per kind of step; messages and calls send values of people and activities out of the product
@@ -28,7 +28,7 @@ RIGHTS = campaign_definition.STEPS.facet(
         "wait": (),
         "choose": (),
         "alert": (VIEW_PERSON,),
-        "webhook": (VIEW_PERSON, VIEW_ACTIVITY, VIEW_WEBHOOK),
+        "webhook": SEND_BY_WEBHOOK,
     },
 )
 # by the source of a token in the texts of a step

@@ -28,7 +28,7 @@ class ObjectTrigger:
 
     @property
     def filter(self) -> rules.Object:
-        """The trigger as a filter on records of its type, without what it says of the event."""
+        """The trigger as a filter on records of its type, without the conditions on the event."""
         return rules.Object(self.object, constraints=self.constraints)
 
     @property

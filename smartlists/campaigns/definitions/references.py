@@ -180,13 +180,13 @@ def _called_for(
     keys: Mapping[str, Set[str]], rows: Any, types_of: Callable[[CampaignDefinition], Set[str]]
 ) -> list[Webhook]:
     """The webhooks that the campaigns of `rows` call and that have a token of a type that triggers the campaign."""
-    wanted: dict[int, set[str]] = {}
+    keys_by_webhook: dict[int, set[str]] = {}
     for definition, hooks in _callers(rows):
         for type_name in types_of(definition) & keys.keys():
             for pk in hooks:
-                wanted.setdefault(pk, set()).update(keys[type_name])
-    called = Webhook.objects.filter(pk__in=wanted) if wanted else ()
-    return [hook for hook in called if _token_keys(hook) & wanted[hook.pk]]
+                keys_by_webhook.setdefault(pk, set()).update(keys[type_name])
+    called = Webhook.objects.filter(pk__in=keys_by_webhook) if keys_by_webhook else ()
+    return [hook for hook in called if _token_keys(hook) & keys_by_webhook[hook.pk]]
 
 
 def _callers(rows: Any) -> Iterator[tuple[CampaignDefinition, set[int]]]:

@@ -1,4 +1,4 @@
-"""What actions of steps get and return."""
+"""The arguments and results of actions of steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

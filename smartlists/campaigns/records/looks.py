@@ -1,4 +1,4 @@
-"""What a campaign still has to look for among the dates of records."""
+"""The ranges of dates and of changes of records that a campaign has not looked through yet."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ class Look:
 
 
 def look_up_to(watch: DateWatch, now: datetime, mark: int) -> Look:
-    """What an active campaign has to look for at `now`, when the changes up to id `mark` are visible."""
+    """The look of an active campaign that is due at `now`, when the changes up to id `mark` are visible."""
     after = max(watch.watch.active_since, now - CAUGHT_UP)
     read_at = max(after, watch.read_at or after)
     return Look(after, read_at, max(now, read_at), mark if watch.last_id is None else watch.last_id, mark)

@@ -11,7 +11,7 @@ from smartlists.rules.periods import Clock
 def latest_record(definition: CampaignDefinition, person_id: int, names: Catalogue) -> tuple[int, int] | None:
     """The person's record that changed last among those that satisfy the constraints of a trigger, and its trigger.
 
-    Whether the event of the trigger happened to it is not asked. None: no record satisfies any.
+    The event of the trigger need not have happened to it. None: no record satisfies any.
     """
     context = TranslationContext(names, Clock.current(), [person_id])
     found = []

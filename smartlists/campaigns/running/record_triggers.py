@@ -70,10 +70,10 @@ def _read_some(campaign_id: int) -> int:
     if watch is None or watch.campaign.version_id is None:
         return 0
     listener, names = triggers.load_listener(watch.campaign), Catalogue()
-    wanted = [(at, item) for at, item in listener.definition.object_triggers if item.event in KINDS]
-    type_ids = sorted({names.object(item.object).id for _at, item in wanted})
+    triggers_by_place = [(at, item) for at, item in listener.definition.object_triggers if item.event in KINDS]
+    type_ids = sorted({names.object(item.object).id for _at, item in triggers_by_place})
     changes, last_id = change_log.read_changes(watch.last_id, BATCH, type_ids)
-    triggers.enter_candidates(_candidates(changes, listener, watch, match_changes(changes, wanted, names)))
+    triggers.enter_candidates(_candidates(changes, listener, watch, match_changes(changes, triggers_by_place, names)))
     ObjectWatch.objects.filter(pk=campaign_id).update(last_id=last_id, tries=0, problem="", due_at=Now())
     _forget_effects()
     return len(changes)
@@ -109,13 +109,13 @@ def _candidates(
 
 
 def match_changes(
-    changes: Sequence[ObjectChange], wanted: Sequence[tuple[int, ObjectTrigger]], names: Catalogue
+    changes: Sequence[ObjectChange], triggers_by_place: Sequence[tuple[int, ObjectTrigger]], names: Catalogue
 ) -> dict[int, int]:
     """Map the id of each change that satisfies any of the triggers to the number of the first."""
     first: dict[int, int] = {}
     ids = [change.pk for change in changes]
     context = TranslationContext(names, Clock.current())
-    for at, trigger in reversed(wanted) if ids else ():
+    for at, trigger in reversed(triggers_by_place) if ids else ():
         where = _change_sql(trigger, context)
         with connection.cursor() as cursor:
             cursor.execute(f"select id from object_change where id = any(%s) and {where.text}", [ids, *where.params])

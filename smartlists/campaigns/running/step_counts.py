@@ -1,4 +1,4 @@
-"""How many people reached, passed and wait at each step of a campaign, counted for its latest entries."""
+"""The numbers of people who reached, passed and wait at each step of a campaign, of its latest entries."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass

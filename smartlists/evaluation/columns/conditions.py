@@ -21,7 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SCALES: Mapping[str, int] = {"integer": 0, "currency": AMOUNT_SCALE}
 _EXACT = Context(prec=200)  # more digits than any value of rules has
-_SMALLEST, _GREATEST = -(2**126), 2**126  # what sums lie between
+_SMALLEST, _GREATEST = -(2**126), 2**126  # the bounds of sums
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ ANSWERS: Facet[Answer | None] = FILTERS.facet(
 def engine_for(
     view: Snapshot, clock: Clock, among: BitMap | None, names: Catalogue, pinned: Manifest | None
 ) -> "PostgresEngine | ColumnEngine":
-    """The engine of an evaluation: over the generation that was pinned, unless few people are asked about."""
+    """The engine of an evaluation: over the generation that was pinned, unless `among` holds few people."""
     sql = PostgresEngine(view, clock, among, names)
     if pinned is None or (among is not None and len(among) <= FEW):
         return sql

@@ -78,7 +78,7 @@ def _rows(
 
 
 def _grouped(item: rules.Activity, of: VocabularyType, context: ColumnContext) -> ColumnQuery:
-    """The people whose rows are so many and whose aggregate is such; grouped only when that is asked."""
+    """The people whose number of rows and aggregate satisfy the filter; grouped only where it has either."""
     fewest, most = item.count.bounds if item.count else (1, None)
     is_nothing_passing = item.aggregate is None or operators.passes_without_value(item.aggregate.operator, None)
     without_rows = fewest == 0 and is_nothing_passing
@@ -125,7 +125,7 @@ _AGGREGATES: Mapping[str, str] = {
 
 # --- Sequences ------------------------------------------------------------------------------------------------
 
-_BEFORE = "range between unbounded preceding and 1 preceding"  # what is earlier: peers are of the same moment
+_BEFORE = "range between unbounded preceding and 1 preceding"  # earlier moments only: peers are of the same one
 
 
 def sequence_query(item: rules.Sequence, context: ColumnContext) -> ColumnQuery:

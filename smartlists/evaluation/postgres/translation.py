@@ -1,4 +1,4 @@
-"""What the translations of all kinds of filters share: the statement, its context, and groups of one person's rows."""
+"""Parts of the translations of all kinds of filters: statement, context, and groups of one person's rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

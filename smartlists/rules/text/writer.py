@@ -6,6 +6,7 @@ from typing import Any
 
 from smartlists.rules.model import EXCLUDE_BOTS, FILTERS, ONLY_BOTS
 from smartlists.rules.names import Index, Naming, field_label, fields_of_owner
+from smartlists.rules.operators import PERIODS
 from smartlists.rules.vocabulary import FieldOwner
 
 Json = Mapping[str, Any]
@@ -22,20 +23,6 @@ COMMON_WORDS = {
 AFTER_CHANGED = frozenset({"changed", "from", "to"})  # words that are no bare names there
 BOTS_WORDS = {EXCLUDE_BOTS: "without bots", ONLY_BOTS: "bots only"}
 SHORT = {"greater than": ">", "less than": "<", "at least": ">=", "at most": "<="}
-WHEN = frozenset(
-    {
-        "between",
-        "before",
-        "after",
-        "on or before",
-        "on or after",
-        "in past",
-        "in past before",
-        "in future",
-        "in future after",
-        "in time frame",
-    }
-)
 _BARE_VALUE = re.compile(
     r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?|[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+Z)?|true|false", re.ASCII
 )
@@ -184,7 +171,7 @@ def _split(constraints: Sequence[Json]) -> tuple[Sequence[Json], list[str]]:
     """The constraints after "where", and the text of the separate period, if the last constraint is one."""
     if constraints:
         last = constraints[-1]
-        if last["field"] == "@occurred_at" and last["operator"] in WHEN and "empty" not in last:
+        if last["field"] == "@occurred_at" and last["operator"] in PERIODS and "empty" not in last:
             return constraints[:-1], [_condition(last, False)]
     return constraints, []
 

@@ -1,4 +1,4 @@
-"""What a marketer does in the admin, page by page, without JavaScript."""
+"""A marketer's work in the admin, page by page, without JavaScript."""
 
 import csv
 import io

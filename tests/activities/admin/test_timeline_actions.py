@@ -1,4 +1,4 @@
-"""What can be done with one activity of a timeline: record it again, correct it, withdraw it, use its type."""
+"""Actions on one activity of a timeline: record it again, correct it, withdraw it, use its type."""
 
 import pytest
 from django.contrib.auth import get_user_model

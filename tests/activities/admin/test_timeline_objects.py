@@ -56,7 +56,7 @@ def test_activities_alone_are_exported_and_only_where_the_page_shows_some(admin_
     address = reverse("admin:activities_timeline_export", args=[ann.pk])
 
     def export(**query):
-        """Whether the page offers the export, and the number of rows of the file."""
+        """(True if the page offers the export, the number of rows of the file)."""
         lines = b"".join(admin_client.get(address, query).streaming_content).decode().splitlines()
         assert lines[0].startswith("\ufeffid,")
         return address in show(admin_client, ann, **query).text, len(lines) - 1

@@ -49,7 +49,7 @@ def test_what_is_wrong_leads_back_to_its_step_and_nothing_is_made(staff, site):
         ({**ANSWERS, "name": "shop"}, "name"),  # taken
         ({}, "name"),
         ({**ANSWERS, "name": "x" * 256}, "name"),
-        ({**ANSWERS, "consent": "maybe"}, "consent"),  # which the page does not offer
+        ({**ANSWERS, "consent": "maybe"}, "consent"),  # not offered by the page
     ):
         reply = staff.post(f"{LIST}website/", {**answers, "go": "save"})
         assert reply.context["step"] == (2 if field == "consent" else 1), answers

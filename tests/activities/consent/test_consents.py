@@ -1,4 +1,4 @@
-"""Consent is what was said: activities, from which the state at any date follows; `unsubscribed` says the same."""
+"""Consents as activities, from which the state at any date follows; `unsubscribed` agrees with them."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -77,7 +77,7 @@ def test_a_consent_for_email_subscribes_and_a_withdrawal_unsubscribes():
 def test_rows_and_columns_record_the_same():
     people = [make_person() for _person in range(4)]
     rows = [new_activity(person.pk, WITHDRAWN, NOW.isoformat(), "email") for person in people[:2]]
-    assert {outcome.status for outcome in record_rows(*rows)} == {"refused"}  # unless the channel says so
+    assert {outcome.status for outcome in record_rows(*rows)} == {"refused"}  # except by the channel
     columns = ActivityColumns(
         WITHDRAWN,
         [person.pk for person in people],

@@ -1,4 +1,4 @@
-"""Nobody who has unsubscribed gets email again by accident: every channel, every way round."""
+"""No person who has unsubscribed gets email again by accident: every channel, every way round."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -49,14 +49,14 @@ def said(person):
 
 
 def now_of(person):
-    """`unsubscribed`, its reason, and what counts as said."""
+    """(`unsubscribed`, its reason, the consent that counts)."""
     found = Person.objects.get(pk=person.pk)
     consent = consent_state([person.pk], "email").get(person.pk)
     return found.unsubscribed, found.unsubscribed_reason, consent and consent.is_given
 
 
 def unsubscribed_before_consents(**values):
-    """Somebody whom a version without consents unsubscribed: nothing is recorded."""
+    """A person whom a version without consents unsubscribed: nothing is recorded."""
     person = make_person()
     Person.objects.filter(pk=person.pk).update(unsubscribed=True, unsubscribed_reason="Spam", **values)
     return Person.objects.get(pk=person.pk)

@@ -1,11 +1,10 @@
-"""Who may record that people consent to email: by channel, by right and by what is said."""
+"""The right to record that people consent to email: by channel, by right and by value."""
 
 import itertools
 import json
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
@@ -20,19 +19,12 @@ from people.files.imports import runner as import_runner
 from people.files.imports.plan import ImportPlan
 from people.rights import CHANGE_PERSON, VIEW_PERSON
 from tests.api.conftest import Api
-from tests.factories import make_person
+from tests.factories import make_person, user_with
 
 pytestmark = pytest.mark.django_db
 RIGHTS = (RECORD_ACTIVITY, VIEW_ACTIVITY, VIEW_PERSON, VIEW_REFUSEDACTIVITY, CHANGE_REFUSEDACTIVITY)
 WORDS = {True: "consentGiven", False: "consentWithdrawn"}
 _numbers = itertools.count(1)
-
-
-def user_with(*rights):
-    user = get_user_model().objects.create_user(f"user{next(_numbers)}", is_staff=True)
-    codenames = [right.split(".")[1] for right in rights]
-    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
-    return get_user_model().objects.get(pk=user.pk)
 
 
 def program_with(client, *rights):
@@ -102,7 +94,7 @@ def by_import(client, rights, person, purpose, is_given):
 
 
 def by_page(client, rights, person, purpose, is_given):
-    client.force_login(user_with(*rights))
+    client.force_login(user_with(*rights, is_staff=True))
     state = "given" if is_given else "withdrawn"
     client.post(reverse("admin:activities_consents", args=[person.pk]), {"purpose": purpose, "state": state})
 

@@ -1,4 +1,4 @@
-"""What strangers type, in each way that a form can come: kept as text, shown as text, and no formula in a file.
+"""Hostile values of strangers, in each way that a form can come: kept and shown as text, and no formula in a file.
 
 The ways: our page, HTML on another site, the tracking script, the kiosk with and without its script, the native API.
 """
@@ -37,7 +37,7 @@ EMOJI = "👩‍👩‍👧 Ж 漢字 " + "a\u0301\u0323" * 3
 RIGHT_TO_LEFT = "\u202eeval\u2066شركة"  # with characters that turn what follows around
 HTML = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 }}{% load x %}"
 FORMULAS = ("=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "|calc", "%0a=1", "'=1", "\t=1", "\r=1", "\n=1", " =1")
-# what is typed: what is kept
+# typed value: kept value
 VALUES = {
     HTML: HTML,
     EMOJI: EMOJI,
@@ -82,7 +82,7 @@ def send(browser, form, way, values, number):
 @pytest.mark.parametrize("way", WAYS)
 def test_hostile_text_is_kept_and_shown_as_text(browser, form, way):
     browser.force_login(get_user_model().objects.create_superuser("vera", password="x"))
-    # a program reads that it sent a NUL; a browser could not say so to anybody
+    # a program reads that it sent a NUL; in a browser no user could
     texts = {typed: text for typed, text in VALUES.items() if way != "api" or NUL not in typed}
     for number, typed in enumerate(texts):
         values = {"email": f"guest{number}@example.com", "first_name": "Ada", "company": typed}
@@ -128,12 +128,12 @@ def test_what_no_field_can_hold_is_refused_before_it_is_kept(browser, form, way)
     assert send(browser, form, way, ada | {"company": MEGABYTE}, 1).status_code in (400, 413, 422)
     assert not FormSubmission.objects.exists()
     reply = send(browser, form, way, ada | {"company": "x" * 2_001}, 2)
-    if way == "kiosk":  # nobody is there any more to correct it
+    if way == "kiosk":  # the visitor has left and cannot correct it
         row = FormSubmission.objects.get()
         assert (row.state, row.reason, len(row.values["company"])) == ("held", "invalid_values", 2_001)
     else:
         assert reply.status_code in (400, 422) and not FormSubmission.objects.exists()
-    if way in ("kiosk", "api"):  # JSON can say more than text
+    if way in ("kiosk", "api"):  # JSON has more values than text
         for number, odd in enumerate((LONE, 7, None, True, [[]], {"a": 1}, 1e300, ["=1"])):
             reply = send(browser, form, way, ada | {"company": odd, "email": f"odd{number}@example.com"}, 10 + number)
             assert reply.status_code in (200, 201, 400, 422), odd
@@ -142,7 +142,7 @@ def test_what_no_field_can_hold_is_refused_before_it_is_kept(browser, form, way)
 
 
 def test_what_the_script_reads_of_a_form_is_kept_and_shown_as_text(browser):
-    """The third way goes through the collector, as evidence of the visitor, and never changes somebody known."""
+    """The third way goes through the collector, as evidence of the visitor, and never changes a known person."""
     site, ann = make_site(), make_person(email="ann@example.com", company="Engines")
     key = rotate_key(site, None, timedelta(0)).key
     partitions.forget_partitions()

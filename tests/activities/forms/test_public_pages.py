@@ -269,7 +269,7 @@ def test_whoever_registers_is_checked_in_once_by_a_code_that_shows_the_team_what
 
 
 def test_a_stranger_reads_the_same_for_known_and_unknown_people_and_gets_nobodys_code(browser, django_user_model):
-    """What anybody can send tells nothing of whom we know: same status, same kind of address, same page."""
+    """Submissions disclose no known people: same status, same kind of address, same page."""
     twins = [{"email": "two@example.com"}] * 2
     upsert.upsert_people(twins, SYSTEM, action=upsert.UpsertAction.DUPLICATE)
     ada = make_person(email="ada@example.com", first_name="Augusta", last_name="Lovelace", company="Secret Engines")

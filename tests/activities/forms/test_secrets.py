@@ -177,7 +177,7 @@ def stale(client, django_user_model):
 
 
 def test_a_stolen_session_sees_no_link_and_lets_strangers_do_no_more(stale):
-    """Page and API: who did not confirm lately is asked to; harmless changes need nothing."""
+    """Page and API: a session that was not confirmed lately must be; harmless changes need nothing."""
     site = make_site()
     form = make_form(event="Fair", known_people="blanks")
     secret, at = kiosk_links.kiosk_secret(form), f"/admin/activities/form/{form.pk}/"
@@ -227,7 +227,7 @@ def _hidden(page):
 
 
 def test_what_was_typed_is_offered_once_after_the_confirmation(stale):
-    """Of each page that asks for a confirmation, as `confirmation_redirect` keeps it; sealed, and without files."""
+    """The data of each page that needs a confirmation, as `confirmation_redirect` keeps it; sealed, and without files."""
     form, done = make_form(known_people="blanks"), "/account/confirm/done/"
     at = f"/admin/activities/form/{form.pk}/change/"
     typed = {"name": "Long work <b>", "known_people": "update", "people_an_hour": "500", "event": "", "revision": "1"}

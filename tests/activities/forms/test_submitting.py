@@ -1,4 +1,4 @@
-"""What a submission does: once, for the right person, and no more than a stranger may."""
+"""Effects of a submission: once, for the right person, and no more than a stranger may."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -26,7 +26,7 @@ def deposit(**values: object) -> dict:
 
 
 def receive(webhook: InboundWebhook, *contents: object, content_type: str = "application/json", **headers: str) -> list:
-    """Keep calls in one commit; what the collector knows of each."""
+    """Keep calls in one commit; return each as the collector has it."""
     calls = []
     for content in contents:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()

@@ -64,7 +64,7 @@ def test_a_call_becomes_an_activity_and_the_senders_retries_are_one(webhook, che
     day = SourceDay.objects.get(source=webhook.source)
     assert (day.requests, day.accepted) == (3, 1)
     InboundKey.objects.update(expires_at=timezone.now() - timedelta(hours=1))
-    (same,) = receive(webhook, deposit())  # another deposit that says the same, a day later
+    (same,) = receive(webhook, deposit())  # another deposit with the same values, a day later
     process()
     assert not same.is_repeat and len(activities()) == 2
     with pytest.raises(DatabaseError, match="stays as it came"), transaction.atomic(), connection.cursor() as cursor:

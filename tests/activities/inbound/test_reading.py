@@ -78,7 +78,7 @@ def test_places_of_values():
 
 
 def test_places_have_labels_of_their_own():
-    """What a sender calls its members never reads as another place."""
+    """The label of a place never reads as another place, whatever the names of members."""
     paths = [
         *[("who", "email"), ("who › email",), ("who›email",), ("each", "a"), (None, "a"), ("no. 1",), (0,), ("NO. 1",)],
         *[("x",), (" x",), ("x ",), ('"x"',), ('x"',), ("",), ("\u0000",), ("�",), ("l" * 255,), ("l" * 254 + "m",)],

@@ -17,7 +17,7 @@ from tests.factories import approved_type, make_person
 
 pytestmark = pytest.mark.django_db
 State = InboundCall.State
-# what no check of ours foresees: the database refuses one activity
+# a failure that no check foresees: the database refuses one activity
 BOMB = """
 create function refuse_bomb() returns trigger language plpgsql as $$
 begin
@@ -54,7 +54,7 @@ def test_it_goes_on_part_by_part_and_leaves_one_audit_entry(webhook, monkeypatch
     replay = replaying.start_replay(webhook.source, None)
     receive(webhook, {"event": "later"})
     process()
-    assert running.process_part(replaying.REPLAYS, replay.pk)  # and then the worker is gone
+    assert running.process_part(replaying.REPLAYS, replay.pk)  # and then the worker is killed
     replay.refresh_from_db()
     assert (replay.progress, replay.recorded, replay.percent) == (2, 2, 40)
     replaying.run_replay(replay.pk)
@@ -115,7 +115,7 @@ def test_a_part_that_kills_its_workers_ends_the_replay(webhook):
     waiting_calls(webhook, 1)
     replay = replaying.start_replay(webhook.source, None)
     for _ in range(job_model.MAX_TRIES):
-        assert running.take_try(replaying.REPLAYS, replay.pk)  # and then the worker is gone
+        assert running.take_try(replaying.REPLAYS, replay.pk)  # and then the worker is killed
     replaying.run_replay(replay.pk)
     replay.refresh_from_db()
     assert replay.state == "failed" and "worker was gone" in replay.fault
@@ -123,7 +123,7 @@ def test_a_part_that_kills_its_workers_ends_the_replay(webhook):
 
 
 def test_calls_whose_activities_were_corrected_by_hand_are_found_by_export_and_erase(webhook):
-    """The call has no text of hers: its activity is hers because a user said so."""
+    """The call has no text of hers: its activity is hers because a user corrected it."""
     make_mapping(webhook, approved_type())
     receive(webhook, deposit(who={"email": "typo@"}), deposit(who={"email": "typo@"}, number="No. 2"))
     process()

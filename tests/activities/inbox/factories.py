@@ -39,5 +39,5 @@ def make_event(sighting, visitor, association=None, *, minutes=0, name="Deposit 
 
 
 def numbers(replay):
-    """What became of the events of a replay: recorded, refused."""
+    """The numbers of events of a replay: (recorded, refused)."""
     return replay.recorded, replay.refused

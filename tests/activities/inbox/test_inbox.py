@@ -1,4 +1,4 @@
-"""Events that nobody has defined: counted, kept up to a cap, decided about, and replayed once."""
+"""Undefined events: counted, kept up to a cap, decided about, and replayed once."""
 
 from decimal import Decimal
 

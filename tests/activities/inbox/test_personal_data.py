@@ -1,4 +1,4 @@
-"""What erasing, exporting and forgetting mean for events that wait, samples and names; and counting meanwhile."""
+"""Erasing, exporting and forgetting of events that wait, samples and names; and counting meanwhile."""
 
 import pytest
 from django.contrib.admin.models import LogEntry

@@ -1,4 +1,4 @@
-"""Whose the events are that are replayed, in which order rows are locked, and what a replay leaves."""
+"""Owners of replayed events, the order in which rows are locked, and the rows that a replay leaves."""
 
 from datetime import timedelta
 
@@ -121,7 +121,7 @@ def test_more_than_one_part_is_a_job_that_goes_on_where_it_was_killed(monkeypatc
     assert started.is_running and (started.total, started.progress) == (5, 0), "the request does none of it"
     assert replay.start_replay(sighting, None) == started, "one at a time"
     make_event(sighting, Visitor.objects.get(), minutes=-HOUR)  # it comes after the start
-    assert running.process_part(replay.REPLAYS, started.pk)  # and then the worker is gone
+    assert running.process_part(replay.REPLAYS, started.pk)  # and then the worker is killed
     started.refresh_from_db()
     assert (started.progress, started.recorded, started.percent) == (2, 2, 40)
     replay.run_replay(started.pk)

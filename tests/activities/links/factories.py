@@ -34,7 +34,7 @@ def click(
     method: str = "GET",
     opts_out: bool = False,
 ) -> bool:
-    """Have a browser click; return whether it was kept. `token`: of its visitor."""
+    """Keep a browser's click; return True if it was kept. `token`: of its visitor."""
     received = link_clicks.ReceivedClick(
         target_of(link),
         at or timezone.now() - LONG_AGO,

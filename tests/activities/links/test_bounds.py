@@ -1,4 +1,4 @@
-"""What one transaction of clicks may change, and in which order it locks."""
+"""Bounds of one transaction of clicks, and the order in which it locks."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Where links lead, and their addresses, which are taken for ever."""
+"""Destinations of links, and their addresses, which are taken for ever."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Charts and reports leave bots out unless they are asked to count them; page, API and file say the same."""
+"""Charts and reports leave bots out unless they are to count them; page, API and file agree."""
 
 import csv
 import io
@@ -36,7 +36,7 @@ def whole_log(own_rows_read, monkeypatch):
 
 @pytest.fixture
 def checks():
-    """Ann did it twice and a bot with her address once; Bob is a bot; of the films nobody says."""
+    """Ann did it twice and a bot with her address once; Bob is a bot; the films are not marked."""
     made = approved_type(fields=(*CHECK_FIELDS, ActivityFieldSpec("is_bot", "Is Bot", "boolean")))
     films = approved_type("Rate Film", "rateFilm")
     ann, bob = make_person().pk, make_person().pk
@@ -92,7 +92,7 @@ def test_bots_are_counted_by_the_first_run_of_this_version_and_again_when_the_up
     migration = MigrationRecorder.Migration.objects.filter(app="activities", name=rollup._COUNTS_BOTS)
 
     def wrong_after(is_old_still_there, migrated_before):
-        """What an older process stores has no bots; it takes what is queued, too."""
+        """Reports of an older process have no bots; it takes queued ones, too."""
         migration.update(applied=timezone.now() - migrated_before)
         if is_old_still_there:
             DailyCount.objects.update(bots=0)

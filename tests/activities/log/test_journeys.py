@@ -117,7 +117,7 @@ def expected_waits(rows, question, zone):
 
 @pytest.fixture
 def from_both(settings, monkeypatch):
-    """Ask a question of the database and of the column index alone; the answers are equal."""
+    """Answer a question from the database and from the column index alone; the answers are equal."""
 
     def ask(report, *question):
         settings.COLUMN_INDEX = False
@@ -205,7 +205,7 @@ def figures_of(moments_by_person, steps):
 
 
 def check_people_of_groups(from_both, types, scope, branch, groups):
-    """Each figure of a split funnel is the number of people that are listed for it, and nobody is in two groups."""
+    """Each figure of a split funnel is the number of people that are listed for it, and no person is in two groups."""
     for number in range(1, len(types) + 1):
         everybody = []
         for group in groups:

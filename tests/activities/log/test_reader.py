@@ -62,7 +62,7 @@ def moments(rows, start):
 @given(before=ROWS, after=ROWS, since_minutes=st.integers(-10_000, 60_000))
 @settings(max_examples=examples(20, 300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_reader_with_a_date_gets_what_occurred_since_and_all_that_comes_later(before, after, since_minutes):
-    start = datetime(next(_years), 1, 1, tzinfo=UTC)  # what earlier examples recorded is older than this
+    start = datetime(next(_years), 1, 1, tzinfo=UTC)  # activities of earlier examples are older than this
     since = start + timedelta(minutes=since_minutes)
     rows, clock = moments(before, start)
     ids = put(rows)
@@ -126,7 +126,7 @@ def test_what_is_uncommitted_when_the_token_is_made_is_read_later_wherever_it_li
     may_commit.set()
     slow_ids = writer.result()
     page = log_reader.read_activities(page.position, [check.pk])
-    # back-dated, but nobody could see it when the token was made
+    # back-dated, but invisible when the token was made
     assert [row.pk for row in page.activities] == [*slow_ids, quick.activity_id]
 
 

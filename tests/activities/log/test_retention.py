@@ -1,4 +1,4 @@
-"""What leaves the log: by retention, by taking an import back; and the proof that nothing else did."""
+"""Removals from the log: by retention, by undoing an import; and the proof that nothing else left."""
 
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -117,7 +117,7 @@ def test_an_import_is_taken_back_and_the_corrected_file_comes_in(check, monkeypa
     with pytest.raises(RejectedError):
         import_jobs.take_step(job, "resume", None, queue=False)
     repeated = run("take_back_import", str(job.pk), "--reason", "again")
-    assert repeated.startswith("10 activities and 7 people of import")  # what was removed in all
+    assert repeated.startswith("10 activities and 7 people of import")  # removed in all
     assert ActivityRemoval.objects.filter(reason="undo").count() == 10
     again = done(uploaded(HEADER + rows(10)))
     assert again.added == 10
@@ -139,7 +139,7 @@ def test_what_cannot_be_taken_back(check):
 
 
 def tomorrow():
-    """When today is over and settled, and no other day is."""
+    """A moment at which today is over and settled, and no other day is."""
     return timezone.now().astimezone(UTC).replace(hour=2, minute=0) + timedelta(days=1)
 
 
@@ -255,7 +255,7 @@ def test_removals_and_merges_with_their_entries_add_up(check, monkeypatch):
 
 
 def past_the_guards(statement, *parameters):
-    """What only somebody can do who may switch the triggers off."""
+    """Execute a statement on the log while its triggers are switched off."""
     with transaction.atomic(), connection.cursor() as cursor:
         # deferred triggers of the test's own transaction would be in the way
         cursor.execute("set constraints all immediate")

@@ -1,4 +1,4 @@
-"""The counts per type and day are what the log says, whatever happened to the log."""
+"""The counts per type and day equal those of the log, whatever happened to the log."""
 
 import threading
 from datetime import date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What fitted a type and what did not, by source and library; and notices, of which there are never many."""
+"""Counts of events that fitted a type or did not, by source and library; and notices, of which there are never many."""
 
 from datetime import UTC, timedelta
 
@@ -117,7 +117,7 @@ def test_undefined_events_are_counted_by_day_with_digests_of_their_properties():
     shop = make_program()
     first = typo(2, ann="ann@example.com")
     send(shop, *first, *typo(), message("track", "Typo", {"none": None, "ann@example.com": 1}, userId="u-1"))
-    send(shop, *first)  # what was sent again is not counted again
+    send(shop, *first)  # repeats are not counted again
     (day,) = SightingDay.objects.all()
     assert (day.count, sorted(day.properties.values())) == (4, [1, 2, 3])
     assert set(map(len, day.properties)) == {12} and "ann" not in str(day.properties)

@@ -59,7 +59,7 @@ def answer(outcome):
 
 
 def both_ways(made, **options):
-    """What is stored and what is answered, by columns and by rows; nothing stays."""
+    """The stored rows and the outcomes, by columns and by rows; nothing stays."""
     found = []
     for by_columns in (True, False):
         with transaction.atomic():

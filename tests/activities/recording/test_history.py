@@ -1,11 +1,10 @@
-"""Which standard types may be recorded, and Marketo's history of them: imported as back-fill, with a right."""
+"""Recording of standard types, and Marketo's history of them: imported as back-fill, with a right."""
 
 import json
 from io import StringIO
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 
 from activities.models import Activity, RefusedActivity
@@ -14,11 +13,12 @@ from activities.recording.columns import ActivityColumns
 from activities.recording.import_target import MARKETO as EXTRACT
 from activities.recording.import_target import marketo_plan
 from activities.recording.recorder import record_activities
+from activities.rights import CHANGE_REFUSEDACTIVITY, RECORD_ACTIVITY, RECORD_STANDARD_ACTIVITY
 from activities.types.marketo_history import HISTORY_TYPES
 from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
 from people.persons import import_undo
-from tests.factories import MARKETO, approved_type, make_person, new_activity
+from tests.factories import MARKETO, approved_type, make_person, new_activity, user_with
 
 pytestmark = pytest.mark.django_db
 AT = "2026-11-20T10:00:00Z"
@@ -78,20 +78,14 @@ def imported(user, text, **more):
     return job
 
 
-def user_with(*rights):
-    made = get_user_model().objects.create_user(f"user{len(rights)}", password="x", is_staff=True)
-    made.user_permissions.add(*Permission.objects.filter(codename__in=rights))
-    return get_user_model().objects.get(pk=made.pk)
-
-
 HISTORY = {"starts_campaigns": False}
 
 
 def test_history_of_standard_activities_is_imported_with_its_right_and_as_back_fill_only():
     check, ann = approved_type(), make_person().pk
     text = extract((ann, 1, "/pricing", {"User Agent": "Safari"}), (ann, check.pk, "No. 1", {}), (ann, 12, "", {}))
-    stranger = user_with("record_activity")
-    mover = user_with("record_activity", "record_standard_activity")
+    stranger = user_with(RECORD_ACTIVITY)
+    mover = user_with(RECORD_ACTIVITY, RECORD_STANDARD_ACTIVITY)
     assert imported(stranger, text, **HISTORY).added == 1
     assert imported(mover, text).added == 0  # the check is there already; nothing else without back-fill
     job = imported(mover, text, **HISTORY)
@@ -114,7 +108,7 @@ def test_rejected_rows_of_history_are_retried_with_the_same_right():
     assert imported(boss, extract((ann, 1, "", {})), **HISTORY).refused == 1
     (row,) = RefusedActivity.objects.all()
     replay.correct_rows([row.pk], "primary_value", "/pricing", boss)
-    assert replay.replay_rows([row.pk], user_with("record_activity", "change_refusedactivity")).recorded == 0
+    assert replay.replay_rows([row.pk], user_with(RECORD_ACTIVITY, CHANGE_REFUSEDACTIVITY)).recorded == 0
     assert replay.replay_rows([row.pk], boss, backfill=False).recorded == 1
     assert Activity.objects.get(activity_type_id=1).is_backfill
 

@@ -1,4 +1,4 @@
-"""What was sent before is known again, in other notations and as the version before stored it."""
+"""Repeats are recognised, in other notations and as the version before stored them."""
 
 import io
 from pathlib import Path
@@ -94,7 +94,7 @@ def test_a_file_knows_rows_stored_with_the_guard_of_formulas(check):
     the_plan = imports.plan(columns=columns, external_id=ExternalId.COLUMN)
     assert imports.counts(imports.done(imports.uploaded(text.format("'=Blue"), the_plan))) == (0, 1, 0)
     assert imports.counts(imports.done(imports.uploaded(text.format("'=Red"), the_plan))) == (0, 0, 1)
-    # a client that is no file says what it means
+    # values of a client that is no file are taken literally
     (outcome,) = record_rows(sent(ann, "=Blue", "+North"))
     assert outcome.status is RecordStatus.REFUSED
 

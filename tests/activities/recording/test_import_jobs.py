@@ -253,7 +253,7 @@ def test_a_file_that_breaks_in_the_middle_stops_there_and_goes_on(monkeypatch, t
     path.write_bytes(whole[: len(whole) // 2] + b"x" * (9 * 1024 * 1024))
     done(job)
     assert (job.state, job.added) == (State.FAILED, 4) and "longer than" in job.fault
-    with translation.override("es"):  # whoever looks reads it in their own language
+    with translation.override("es"):  # each user reads it in their own language
         assert "una línea" in job.fault.lower()
     job.problem = "told by an older version"
     assert job.fault == job.problem
@@ -382,7 +382,7 @@ def test_kill_9_in_the_middle_loses_nothing_and_doubles_nothing(settings, tmp_pa
     assert job.state == State.IMPORTING and 0 < job.position < number
     deadline = time.monotonic() + 10
     while job.pk not in job_model.abandoned_job_ids(Import) and time.monotonic() < deadline:
-        time.sleep(0.1)  # the server has yet to notice that the process is gone
+        time.sleep(0.1)  # the server has yet to notice that the process has ended
     assert job_model.abandoned_job_ids(Import) == [job.pk]
     import_runner.run_import(job.pk)
     job.refresh_from_db()

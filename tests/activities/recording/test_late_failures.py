@@ -18,7 +18,7 @@ AT = "2026-11-20T10:00:00Z"
 
 @pytest.fixture(autouse=True)
 def late(monkeypatch):
-    """Refuses late@example.com only when everybody is to be created, as a concurrent change might."""
+    """Refuses late@example.com only when all people are to be created, as a concurrent change might."""
     approved_type()
     really = upsert.upsert_people
 

@@ -1,4 +1,4 @@
-"""A bulk extract of Marketo: its lead ids are not those of people here, unless somebody says so."""
+"""A bulk extract of Marketo: its lead ids are not those of people here, unless a user chooses so."""
 
 from io import StringIO
 

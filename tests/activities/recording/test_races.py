@@ -1,4 +1,4 @@
-"""What happens at the same moment: two real connections, and a recorder that is killed."""
+"""Races: two real connections at the same moment, and a recorder that is killed."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ class InThread(threading.Thread):
         return self.value
 
     def is_waiting(self):
-        """Whether it is still held up after a moment."""
+        """True if it is still held up after a moment."""
         self.join(0.4)
         return self.is_alive()
 

@@ -1,4 +1,4 @@
-"""Recording: what is added, what is refused and how that is said."""
+"""Recording: what is added, what is refused, and with which problems."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What Segment's messages become: people, activities of their types, and names for the inbox."""
+"""Results of Segment's messages: people, activities of their types, and names for the inbox."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -117,7 +117,7 @@ def test_a_page_claims_and_a_program_knows():
     dispatch()
     known = Person.objects.get(fields={"userId": "u-9"})
     assert log(known) == [("Bus", {}, False)]
-    # whose browser it was: an alias and an identify of a program
+    # owners of the browser: an alias and an identify of a program
     send(site, message("track", "Order Completed", {"product": "Kite"}, anonymousId="a-2"))
     send(program, message("alias", previousId="a-2", userId="u-9"))
     dispatch()
@@ -126,7 +126,7 @@ def test_a_page_claims_and_a_program_knows():
     send(program, message("alias", previousId="u-9", userId="u-10"), message("alias", previousId="u-10", userId="u-9"))
     dispatch()
     assert Person.objects.filter(pk=known.pk, state="live").exists()
-    # a user id that is somebody else's address
+    # a user id that is another person's address
     send(program, message("identify", userId="bob@example.com", traits={"email": "eve@example.com"}))
     dispatch()
     assert Person.objects.get(email="eve@example.com").fields == {"userId": "bob@example.com"}
@@ -279,7 +279,7 @@ def test_a_request_is_bounded_before_its_messages_are_read():
         with pytest.raises(RejectedError) as refusal:
             parse_envelope("batch", json.dumps({"batch": [], name: value}).encode())
         assert refusal.value.code == code
-    # what a message says itself comes first
+    # a message's own members come first
     own = message("track", "No", userId="u-1", integrations={"All": True}, context={"ip": "1.2.3.4"})
     (item,) = send(
         program, own, integrations={"All": False}, context={"consent": {"categoryPreferences": {"Ads": False}}}

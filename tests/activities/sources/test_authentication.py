@@ -1,4 +1,4 @@
-"""Who may send with a write key, and from where."""
+"""Senders and origins that a write key accepts."""
 
 import hmac
 from datetime import timedelta
@@ -91,7 +91,7 @@ def test_a_server_key_is_refused_from_a_page(program):
 
 
 def test_a_browser_key_copied_into_a_program_stays_one(site):
-    """Whoever writes the header Origin themselves is believed to be a page, not a server."""
+    """A client that sets the header Origin itself is taken for a page, not a server."""
     assert not authenticate(site.write_key, SITE, fetch_site="cross-site", is_in_address=True).is_server
 
 

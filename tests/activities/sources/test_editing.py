@@ -264,7 +264,7 @@ def test_a_program_from_before_says_that_it_identifies_nobody_until_it_does():
     assert editing.identify_people(changed, None).revision == changed.revision, "once"
 
 
-# what makes each setting do more (a session must be confirmed), and what does not; None: nothing of it does
+# values that make each setting do more (a session must be confirmed), and that do not; None: no value does
 WIDENING = {
     "name": (None, ["Other"]),
     "origins": ([SITE, "https://evil.example"], [[SITE], []]),

@@ -1,4 +1,4 @@
-"""What the doctor and the status page say of event sources."""
+"""Event sources in the doctor and on the status page."""
 
 from datetime import timedelta
 

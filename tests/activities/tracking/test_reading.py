@@ -1,4 +1,4 @@
-"""What is kept of addresses, agents and clocks. Nothing here asks the database."""
+"""Kept parts of addresses, agents and clocks. Nothing here uses the database."""
 
 from datetime import UTC, datetime, timedelta
 

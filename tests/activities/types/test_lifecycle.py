@@ -1,4 +1,4 @@
-"""The life of a type, as its verbs tell it."""
+"""The life cycle of a type, verb by verb."""
 
 import pytest
 from django.contrib.admin.models import LogEntry

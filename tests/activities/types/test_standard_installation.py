@@ -38,7 +38,7 @@ def described(fields):
 
 
 def test_a_version_that_was_shipped_stays_as_it_is():
-    """What is new goes to the end of the file."""
+    """New versions go to the end of the file."""
     for type_id, shipped in SHIPPED.items():
         shape = TYPES[int(type_id)]
         assert [shape.api_name, shape.name, shape.filter_name, shape.trigger_name] == shipped["names"]

@@ -43,7 +43,7 @@ def make_hit(
     is_bot: bool = False,
     **attributes: object,
 ) -> tuple:
-    """A hit as the collector commits it: with its owner at that moment. Without a `page` it only says who somebody is.
+    """A hit as the collector commits it: with its owner at that moment. Without a `page` it only identifies the visitor.
 
     Returns its key.
     """
@@ -81,7 +81,7 @@ def says(evidence: int, email: str = "", user_id: str = "", **fields: object) ->
 
 
 def dispatch() -> None:
-    """What the dispatcher and the sweeper do, until nothing is left."""
+    """Run the work of the dispatcher and the sweeper until nothing is left."""
     while identity.process_identities() + moving.move_due_rows() + retention.resume_interrupted_work():
         pass
 

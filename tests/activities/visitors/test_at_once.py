@@ -23,7 +23,7 @@ def lock_as_a_hit(visitor):
 def test_no_hit_strands_between_an_association_and_an_erase():
     site, ann, bob = make_site(), make_person(), make_person()
     visitor = make_visitor(site)
-    with transaction.atomic():  # a hit that read "nobody's" is not committed yet
+    with transaction.atomic():  # a hit that read "no owner" is not committed yet
         lock_as_a_hit(visitor)
         make_hit(visitor, site, "example.com/slow")
         associating = InThread(lambda: own(visitor, ann.pk, site))

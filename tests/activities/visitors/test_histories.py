@@ -1,6 +1,6 @@
-"""Any history of hits, identities, associations, undo, merge, deletion, erasure and retention ends as a plain model says.
+"""Any history of hits, identities, associations, undo, merge, deletion, erasure and retention ends as a plain model does.
 
-The model knows people, visitors with intervals, and hits; after each step the log, the waiting rows and the states of
+The model has people, visitors with intervals, and hits; after each step the log, the waiting rows and the states of
 visitors have to be those of the model. Each history runs in one transaction that is rolled back.
 """
 
@@ -132,7 +132,7 @@ class World(RuleBasedStateMachine):
         return interval
 
     def settle(self):
-        """What the dispatcher does, in both worlds."""
+        """Do the dispatcher's work in both worlds."""
         dispatch()
         for hit in self.hits():
             if hit.owner is None or not hit.is_kept or hit.recorded_for is not None:

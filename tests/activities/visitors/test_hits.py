@@ -1,4 +1,4 @@
-"""Hits are appended once, whoever their visitor is, and nothing of them is lost or doubled."""
+"""Hits are appended once, for every visitor, and nothing of them is lost or doubled."""
 
 import threading
 from dataclasses import replace
@@ -48,7 +48,7 @@ def test_a_message_is_kept_once_and_its_id_means_one_content(source):
     assert (
         statuses(hit(source, "m1", sent_day=old), hit(source, "m1", sent_day=partitions.OTHER_DAY)) == [Status.KEPT] * 2
     )
-    # in the order in which they came, which says what followed whom, whatever the ids are
+    # in the order in which they came, whatever the ids are
     statuses(*(hit(source, message_id) for message_id in ("z", "m9", "m10", "a")))
     kept = VisitorActivity.objects.order_by("id").values_list("message_id", flat=True)
     assert list(kept)[-4:] == ["z", "m9", "m10", "a"]

@@ -1,4 +1,4 @@
-"""Who visitors are found to be: by forms, signatures, claims and links, and what each may change."""
+"""Identification of visitors: by forms, signatures, claims and links, and what each may change."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whose a visitor is: by evidence and interval; what moves into the log, and what its undo returns."""
+"""Owners of a visitor: by evidence and interval; what moves into the log, and what its undo returns."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Partitions by day are made without keeping anybody waiting, and only by those who may."""
+"""Partitions by day are made without making any process wait, and only by those who may."""
 
 import time
 from datetime import UTC, timedelta

@@ -1,4 +1,4 @@
-"""What erasing, exporting and deleting mean for a person's browsers, and tables that only a browser leads to."""
+"""Erasing, exporting and deleting of a person's browsers, and of tables that only a browser leads to."""
 
 import pytest
 from django.db import connection

@@ -47,7 +47,7 @@ def test_equal_sign_ins_cost_a_few_statements_and_others_are_decided_in_order(dj
     cities = [row.attributes.get("new_value") for row in changed]
     assert ann.city == "Bern" and cities[-2:] == ["Rom", "Bern"]
 
-    # another address, another evidence, another owner, somebody else's user id: each is looked at for itself
+    # another address, another evidence, another owner, another person's user id: each is looked at for itself
     send(program, signs_in("u-3", email="new@example.com"), signs_in("u-4", email="u-5@example.com"))
     send(program, message("identify", userId="u-7", anonymousId="u-6-browser", traits={"city": "Bern"}))
     dispatch()

@@ -67,7 +67,7 @@ def test_what_a_page_sends_is_committed_when_it_is_answered_and_each_fault_is_na
     use = SourceDay.objects.get()
     assert (use.requests, use.new_visitors, use.accepted, use.rejected) == (2, 1, 5, 6)
 
-    # who is there: a claim stays a claim
+    # the people: a claim stays a claim
     claim, forged = (
         new_hit("identify", {"email": "ann@example.com", "signature": signature}) for signature in (None, "0" * 64)
     )
@@ -87,7 +87,7 @@ def test_what_a_page_sends_is_committed_when_it_is_answered_and_each_fault_is_na
     assert said[form["id"]]["evidence"] == 2
     assert said[by_id["id"]] == {"evidence": 1, "user_id": "u-7", "fields": {}}
     assert said[by_other_value["id"]]["evidence"] == 4, "a signature of an email address proves no user ID"
-    # programs are marked, and are nobody
+    # programs are marked, and are no people
     robot = Browser(server.port, site.write_key, agent="Googlebot/2.1 (+http://www.google.com/bot.html)")
     assert robot.send(new_hit(), {**claim, "id": str(uuid.uuid4())}) == 200
     row = VisitorActivity.objects.order_by("-id")[0]

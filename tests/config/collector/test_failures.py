@@ -1,4 +1,4 @@
-"""What was acknowledged is there once, whatever is killed: `make kills` for long."""
+"""Acknowledged hits are there once, whatever is killed: `make kills` for long."""
 
 import http.client
 import random

@@ -94,7 +94,7 @@ def test_what_is_answered_is_kept_and_nothing_else():
         assert call(port, zoom, check, **zoom_headers(check)) == (200, expected)
         states = list(InboundCall.objects.order_by("pk").values_list("state", flat=True))
         assert states == ["new"] * 4 + ["handshake"]
-        # who cannot sign uses up nothing of what the sender may call, and is refused before the body soon
+        # calls with a wrong signature use up no calls of the sender, and are refused before the body soon
         wrong = [call(port, zoom, joined, X_Forwarded_For="192.0.2.1")[0] for _number in range(70)]
         assert set(wrong) == {401, 429} and wrong == sorted(wrong) and wrong.count(401) == 60
         assert call(port, zoom, joined, **zoom_headers(joined)) == received

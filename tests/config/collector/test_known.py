@@ -94,7 +94,7 @@ def test_names_that_no_type_has_are_asked_for_once_a_beat(monkeypatch):
             assert await reads(state, "ignored", source_id=8) == 1, "of another source"
             assert await reads(state, "New", "new") == 1 and await reads(state, "New", "Ignored") == 0
             assert await reads(state, "New", source_id=None) == 1, "a name of a type"
-            async with state._reading_types:  # somebody reads just now
+            async with state._reading_types:  # another request reads just now
                 assert await asyncio.wait_for(reads(state, "New", "full"), 5) == 0
             monkeypatch.setattr(known, "MOST_UNKNOWN", 3)
             assert await reads(state, "Newer") == 0, "made-up names without end cause no reads"

@@ -1,4 +1,4 @@
-"""The short addresses over HTTP: where they lead, what is kept, and what nobody can have them do."""
+"""The short addresses over HTTP: where they lead, what is kept, and what no request can change."""
 
 import asyncio
 import http.client
@@ -119,7 +119,7 @@ def test_a_link_that_leads_nowhere_says_so_in_the_readers_language():
         status, _headers, text = follow(port, "/l/<script>alert(1)</script>")
         assert status == 404 and "alert" not in text
         assert not LinkClick.objects.filter(link__in=[off, over]).exists()
-        # what is changed counts within seconds
+        # changes count within seconds
         editing.turn_on(off, None)
         deadline = time.monotonic() + 10
         while follow(port, "/l/was-here", method="HEAD")[0] != 302:
@@ -128,7 +128,7 @@ def test_a_link_that_leads_nowhere_says_so_in_the_readers_language():
 
 
 def test_who_guesses_codes_learns_nothing_more_and_right_codes_lead_on():
-    """Neighbours of a guesser keep the links that somebody of their network followed, and all that are their own."""
+    """Neighbours of a guesser keep the links that were followed from their network, and all that are their own."""
     ann = make_person()
     used, secret, own = (make_link(name, f"https://www.example.com/{name}") for name in ("used", "secret", "own"))
     with running_collector(TRUST_PROXY="1") as server:
@@ -143,7 +143,7 @@ def test_who_guesses_codes_learns_nothing_more_and_right_codes_lead_on():
         assert status(secret.code, "2001:db8::ffff:2") == 429 and status("again", "2001:db8::3") == 429, "the same /64"
         assert status(used.code) == status(used.code, "2001:db8::4") == 302
         assert status(own.code, query=f"?p={new_token(ann.pk, own.pk)}") == 302
-        # whoever has a token guesses for themselves alone
+        # guesses with a token count for its person alone
         token = f"?p={new_token(ann.pk)}"
         assert [status(f"more-{number}", "192.0.2.1", token) for number in range(31)][-1] == 429
         assert status(secret.code, "192.0.2.1", token) == 429 and status(secret.code, "192.0.2.1") == 302

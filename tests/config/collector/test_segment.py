@@ -1,4 +1,4 @@
-"""Segment's API as its clients meet it: keys, answers, limits, and what browsers ask for."""
+"""Segment's API as its clients meet it: keys, answers, limits, and the settings of browsers."""
 
 import base64
 import gzip
@@ -72,7 +72,7 @@ def check_cloudevents(client, site):
 
 
 def check_handshake(client, site, path):
-    """What Azure Event Grid asks before it sends: it needs the key as events do, and agrees to nothing without."""
+    """The handshake of Azure Event Grid: it needs the key as events do, and agrees to nothing without."""
     allowed = ("WebHook-Allowed-Origin", "WebHook-Allowed-Rate")
 
     def ask(**more):
@@ -142,7 +142,7 @@ def test_calls_keys_and_answers(sources):
         assert client.post("/v1/track", track(), key=f"{site.write_key}:")[0] == 403, "a page's key in a program"
         assert client.post("/v1/track", None, method="GET")[0] == 405
         assert client.post("/v1/nothing", {})[0] in (404, 405)
-        # what nobody has defined waits
+        # undefined events wait
         assert client.post("/v1/track", message("track", "Typo", userId="u-1")) == ok
         assert Sighting.objects.get(kind="event", name="Typo").kept == 1
         assert WaitingEvent.objects.filter(sighting__name="Typo").count() == 1

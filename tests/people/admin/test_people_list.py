@@ -315,7 +315,7 @@ def test_people_are_proposed_by_the_beginning_of_their_name(client, admin_user):
     def proposed(text):
         return [(row["label"], row["value"]) for row in client.get(address, {"q": text}).json()["people"]]
 
-    pairs = [("Anja", str(person.pk)) for person in reversed(double)]  # they share an email: the id tells them apart
+    pairs = [("Anja", str(person.pk)) for person in reversed(double)]  # they share an email: the id distinguishes them
     assert proposed("an") == [*pairs, ("Ana", "ana@example.com"), ("Ann", "ann@example.com")]
     assert proposed(str(ann.pk)) == [("Ann", "ann@example.com")] and proposed("a") == proposed("") == []
     assert client.post(address).status_code == 405

@@ -19,7 +19,7 @@ class Wizard:
         return self
 
     def proposed(self):
-        """What the form proposes: the item of each column, by its name."""
+        """The form's proposal: the item of each column, by its name."""
         form = self.page.context["form"]
         return {column["name"]: column["field"].value() for column in form.columns()}
 

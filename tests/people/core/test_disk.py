@@ -1,4 +1,4 @@
-"""Disks that fill up: uploads and exports leave room for recording, and say which disk it is."""
+"""Disks that fill up: uploads and exports leave room for recording, and name the disk."""
 
 from collections import namedtuple
 
@@ -26,7 +26,7 @@ def folder(settings, tmp_path):
 
 @pytest.fixture
 def free(monkeypatch):
-    """Have disks so many bytes free; looked at are counted."""
+    """A function that sets the free bytes of disks; returns the list of the disks looked at."""
     looks = []
 
     def have(amount):

@@ -96,10 +96,10 @@ def new_run():
 @dataclass
 class Case:
     make: Callable[[], Any]
-    done: dict[str, Any] = field(default_factory=dict)  # what the database wants of one that is done
+    done: dict[str, Any] = field(default_factory=dict)  # columns that the database requires of one that is done
     cancel: Callable[[Any], Any] | None = None
-    cancelled: str | None = "cancelled"  # None: the row is gone
-    beats: dict[str, Any] = field(default_factory=dict)  # how its worker beats
+    cancelled: str | None = "cancelled"  # None: the row is deleted
+    beats: dict[str, Any] = field(default_factory=dict)  # the arguments of its worker's beat
 
 
 CASES = {
@@ -134,7 +134,7 @@ CASES = {
 
 
 class Worker(threading.Thread):
-    """Claims a job on a connection of its own, and does with it what it is told."""
+    """Claims a job on a connection of its own, and does with it what the test commands."""
 
     def __init__(self, model, pk):
         super().__init__(daemon=True)
@@ -173,7 +173,7 @@ class Worker(threading.Thread):
         assert not self.is_alive()
 
     def is_killed(self):
-        """Its server process ends, as it does when the worker's host is gone."""
+        """Its server process ends, as it does when the worker's host fails."""
         pid = self.does(lambda _job: connection.connection.info.backend_pid)
         with connection.cursor() as cursor:
             cursor.execute("select pg_terminate_backend(%s, 10000)", [pid])
@@ -195,7 +195,7 @@ def done_state(model):
 
 
 def lose(job, worker):
-    """Have the job lose its worker in the way in which its kind notices; the worker of a `BeatClaim` lives on."""
+    """End the job's worker in the way that its kind notices; the worker of a `BeatClaim` lives on."""
     if not isinstance(job.life.claim, BeatClaim):
         worker.is_killed()
     if not isinstance(job.life.claim, SessionClaim) and job.life.task:
@@ -226,7 +226,7 @@ def is_claimed_by_one_of_two(model):
     latest = model.objects.get(pk=job.pk)
     assert latest.percent == 100 and not latest.is_running
     late = Worker(model, job.pk)
-    assert late.claimed() is None  # what is done is not done again
+    assert late.claimed() is None  # a job that is done is not done again
     late.end()
 
 
@@ -287,7 +287,7 @@ def does_not_win_after_a_reclaim(model):
         assert not worker.does(lambda held: held.fail("late"))
         with pytest.raises(JobLostError):
             worker.does(lambda held: held.beat())
-    else:  # what it did in its last transaction is gone with its connection
+    else:  # its last transaction is lost with its connection
         with pytest.raises((DatabaseError, InterfaceError)):
             worker.does(lambda held: held.finish(**CASES[model].done))
     if job.life.task:  # nor does it win on a new connection

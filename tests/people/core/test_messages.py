@@ -1,4 +1,4 @@
-"""What was said once is said again in the language of whoever reads it."""
+"""Stored messages are shown in the language of each reader."""
 
 from django.utils import translation
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The registry of everything that belongs to a person knows the whole database."""
+"""The registry of everything that belongs to a person covers the whole database."""
 
 import pytest
 from django.db import connection

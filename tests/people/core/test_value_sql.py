@@ -1,4 +1,4 @@
-"""What SQL compares is the value that the data type stored."""
+"""SQL compares the value that the data type stored."""
 
 import pytest
 from django.db import connection

@@ -82,7 +82,7 @@ def words_in_database(text):
 
 
 def test_the_database_cuts_words_as_python_does(db):
-    # letters of this century's Unicode: the two may know different versions
+    # letters of this century's Unicode: the two may have different versions
     letters = st.characters(max_codepoint=0xFFFF, exclude_categories=("Cs", "Cn", "Co"), exclude_characters="\0")
     common = st.sampled_from("aZéÅßøŁıİ’'.-@ \u0301ΣςæﬁŉǅЖ山")
 
@@ -158,7 +158,7 @@ def test_a_page_of_a_static_list_never_reads_everybody(crowd):
 
 
 def _refuse_scans(execute, sql, parameters, many, context):
-    """Runs what is asked, and looks at its plan first: nobody may be found by reading the table of people whole."""
+    """Run a query after a look at its plan: no search may read the table of people whole."""
     if sql.startswith(("SELECT", "with")):
         with connection.connection.cursor() as cursor:
             cursor.execute(f"explain {sql}", parameters)

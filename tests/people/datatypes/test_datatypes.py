@@ -105,13 +105,13 @@ def test_parsing_gives_a_value_or_says_what_was_expected(name, raw):
     try:
         value = data_type.parse(raw, UTC)
     except BadValueError as refusal:
-        assert str(refusal.expected)  # noqa: PT017 (either outcome is fine, but it has to say something)
+        assert str(refusal.expected)  # noqa: PT017 (either outcome is fine, but it needs a text)
     else:
         assert data_type.parse(data_type.to_text(value), UTC) == value
         assert data_type.from_json(json.loads(data_type.to_json(value), cls=ExactDecoder)) == value
 
 
-ASSIGNED = st.characters(blacklist_characters="\0", blacklist_categories=("Cs", "Cn"))  # as Python's Unicode knows them
+ASSIGNED = st.characters(blacklist_characters="\0", blacklist_categories=("Cs", "Cn"))  # of Python's Unicode
 
 
 @pytest.mark.django_db

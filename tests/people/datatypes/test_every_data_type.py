@@ -1,4 +1,4 @@
-"""What other modules keep for every data type; CONTRIBUTING has the steps to add one."""
+"""Parts of other modules for every data type; CONTRIBUTING has the steps to add one."""
 
 import pytest
 

@@ -99,7 +99,7 @@ VALUES = (
 
 
 def general(data_type, value):
-    """What the parser says: the JSON text, or None for a value that is blank or bad."""
+    """The parser's result: the JSON text, or None for a value that is blank or bad."""
     if is_blank(value):
         return None
     try:

@@ -1,4 +1,4 @@
-"""How files write dates, numbers and yes or no."""
+"""Notations of dates, numbers and yes or no in files."""
 
 import pytest
 

@@ -45,7 +45,7 @@ def test_a_number_without_bounds_is_refused_or_short(name, text):
         else:
             expected = BY_NAME[name].to_json(parsed)
             assert len(expected) < (LONGEST if name != "text" else MAX_TEXT_BYTES + 2) or value is text
-        # the quick ways say the same, or leave it to the slow one
+        # the quick ways agree, or leave it to the slow one
         if quick := fast.QUICK.get(name):
             assert quick(value) in (None, expected)
             assert list(fast_columns.json_texts(BY_NAME[name], [value, value], UTC)) == [expected] * 2

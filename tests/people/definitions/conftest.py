@@ -32,7 +32,7 @@ def survey_tables(django_db_setup, django_db_blocker):
     """Make the tables of surveys, and have the database reset to a state with them meanwhile."""
     with _installed() as surveys:
         with django_db_blocker.unblock():
-            database_reset.restore()  # what is kept below are no rows of a test
+            database_reset.restore()  # the rows kept below are no rows of a test
             with connection.schema_editor() as editor:
                 for model in survey_models.MODELS:
                     editor.create_model(model)

@@ -1,4 +1,4 @@
-"""The life cycle of definitions with a kind that is no activity type: the verbs know nothing of what they are used for."""
+"""The life cycle of definitions with a kind that is no activity type: the verbs depend on no kind."""
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -185,7 +185,7 @@ def test_nothing_in_use_goes_and_the_refusal_names_what_uses_it():
     assert fresh(survey).live.number == 1 and fresh(survey).draft is not None
     assert refused(lifecycle.delete_definition, survey, None) == ["in_use"]
     assert references.uses_of(*lifecycle.deletion_blockers(survey))[0].user == mailing
-    lifecycle.retire_definition(survey, None)  # what is in use can be retired
+    lifecycle.retire_definition(survey, None)  # a survey in use can be retired
     mailing.question = None
     mailing.survey = survey
     mailing.save()

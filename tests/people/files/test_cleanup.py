@@ -1,4 +1,4 @@
-"""Files go when their time is over, and when somebody whom they name is erased."""
+"""Files are deleted when their time is over, and when a person whom they name is erased."""
 
 import gzip
 import os

@@ -9,7 +9,7 @@ import pytest
 from people.files.csv_lines import attachment, csv_lines, csv_reply
 
 ROOT = Path(__file__).resolve().parents[3]
-# what sends a file otherwise: the finished file of a job, from the disk; a QR code; five lines of the demo's site
+# modules that send files otherwise: the finished file of a job, from the disk; a QR code; five lines of the demo's site
 OTHERS = {"people/admin/exports.py", "activities/admin/tracked_links/pages.py", "config/demo/site.py"}
 FILE_TYPES = ("text/csv", "application/x-ndjson", "application/gzip", "application/vnd", "application/zip")
 WHOLE = {"HttpResponse", "Response"}  # replies that hold their content

@@ -80,7 +80,7 @@ def test_strings_and_styles_beyond_their_limits_are_not_unpacked(monkeypatch):
     opened = []
     monkeypatch.setattr(xlsx, "_rows", lambda file: opened.append(file) or iter(()))
     for name, limit in (("sharedStrings", xlsx.MAX_SHARED_STRINGS), ("styles", xlsx.MAX_PART)):
-        # stored lengths are what a part says of itself; nothing needs to be unpacked to refuse it
+        # stored lengths are a part's own claim; nothing needs to be unpacked to refuse it
         made = io.BytesIO()
         with ZipFile(made, "w") as archive:
             archive.writestr(f"xl/{name}.xml", b"x" * (limit + 1))
@@ -194,7 +194,7 @@ UNREADABLE = {
 @pytest.mark.django_db
 @pytest.mark.parametrize("row", UNREADABLE.values(), ids=UNREADABLE)
 def test_a_workbook_with_an_unreadable_row_is_imported_up_to_it(files, row, monkeypatch):
-    """Whatever a row's number or a cell's column says, no more rows are made than the file has."""
+    """Whatever a row's number or a cell's column, no more rows are made than the file has."""
     content = workbook(ROW + GOOD + row.format(n=603)).getvalue()
     made = []
     of_rows = tabular.READERS["xlsx"]
@@ -245,7 +245,7 @@ def test_unreadable_first_rows_are_refused_wherever_a_file_comes_in(files, name,
 
 
 def test_a_part_that_says_less_of_itself_than_it_unpacks_to_is_read_no_further():
-    """260 MB of shared strings whose directory says 1 KB."""
+    """260 MB of shared strings with 1 KB in their directory."""
     made = io.BytesIO()
     with ZipFile(made, "w", ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", b"<Types/>")

@@ -122,7 +122,7 @@ def written_moments(draw):
     if draw(st.booleans()):
         half = draw(st.sampled_from(HALVES[draw(st.sampled_from(["en", "es"]))]))[moment.hour >= 12]
         clock = f"{moment.hour % 12 or 12}:{moment:%M:%S} {half}"
-        zones = [pair for pair in ZONES if pair[0] != "Z"]  # which stands behind 24 hours alone
+        zones = [pair for pair in ZONES if pair[0] != "Z"]  # Z stands behind 24 hours alone
     else:
         zones = ZONES
     zone_text, zone = draw(st.sampled_from(zones))
@@ -222,7 +222,7 @@ def test_what_a_type_writes_a_file_has_and_the_type_reads(name):
 @given(data=st.data())
 @settings(max_examples=examples(3, 100), deadline=None, suppress_health_check=list(HealthCheck))
 def test_people_of_an_export_are_the_same_after_its_import(format, excel_safe, tmp_path, data):
-    """Fields of every type, written by the export, for spreadsheets or not, and imported again: nobody changes."""
+    """Fields of every type, written by the export, for spreadsheets or not, and imported again: no person changes."""
     names = {}
     for name in VALUES:
         field = f"kind{name.title()}"

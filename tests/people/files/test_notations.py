@@ -1,4 +1,4 @@
-"""Files of other products: what they write is read, asked for or refused, and what we write we read back."""
+"""Files of other products: what they write is read, left open or refused, and what we write we read back."""
 
 import bz2
 import io
@@ -394,7 +394,7 @@ TEXTS = (
 @pytest.mark.parametrize("excel_safe", [True, False])
 @pytest.mark.parametrize("format", [format for format in export_kinds.FORMATS if format != "parquet"])
 def test_an_export_imported_again_changes_nobody(excel_safe, format, tmp_path):
-    """What is written is read as it was, without being told how, whatever apostrophes it has."""
+    """Exported texts are read as they were, without options, whatever apostrophes they have."""
     given = [
         make_person(
             title=text,

@@ -1,4 +1,4 @@
-"""What a file leaves open is asked, or refused with what to give: never taken by default."""
+"""Questions that a file leaves open are shown, or refused with the missing option: no default is taken."""
 
 from contextlib import suppress
 from io import StringIO

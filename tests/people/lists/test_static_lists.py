@@ -192,7 +192,7 @@ def test_two_who_add_the_same_people_in_any_order_add_them_once():
 
 
 def sizes():
-    """What is kept of each list, and what a recount says."""
+    """(the kept sizes of the lists, those of a recount)."""
     lists = StaticList.objects.order_by("pk")
     return {one.pk: static_lists.static_list_size(one) for one in lists}, {one.pk: len(members(one)) for one in lists}
 
@@ -226,7 +226,7 @@ def test_nobody_who_joins_is_lost_while_sizes_are_added_up():
     static_lists.add_members(seeds, [ann.pk], MARKETO)
     with transaction.atomic():
         static_lists.add_members(seeds, [bob.pk], MARKETO)
-        InThread(static_lists.sum_up_list_counts).result()  # waits for nobody
+        InThread(static_lists.sum_up_list_counts).result()  # waits for no transaction
         with transaction.atomic():
             static_lists.sum_up_list_counts()
             second = InThread(static_lists.sum_up_list_counts)

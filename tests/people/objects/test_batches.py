@@ -155,7 +155,7 @@ def test_an_entry_joined_says_that_something_was_joined():
     exam, record = saved(by_code, plate="1", of="py"), saved(car, plate="1", owner="ann@x.com")
     twins = [{"email": "ann@x.com"}] * 2
     people_upsert.upsert_people(twins, MARKETO, action=people_upsert.UpsertAction.DUPLICATE)
-    upsert(car, {"plate": "1", "owner": "ann@x.com"})  # ambiguous: goes on waiting
+    upsert(car, {"plate": "1", "owner": "ann@x.com"})  # ambiguous: continues to wait
     saved(course, code="PY")
     kinds = {pk: [c.kind for c in queries.history_of_record(pk)] for pk in (exam.pk, record.pk)}
     assert kinds == {exam.pk: [Kind.LINKED, Kind.ADDED], record.pk: [Kind.ADDED]}

@@ -1,4 +1,4 @@
-"""What is left of erased people in objects and their history: nothing; and what guards the history otherwise."""
+"""Erased people leave nothing in objects and their history; and the guards of the history otherwise."""
 
 import json
 
@@ -34,7 +34,7 @@ def exported(table, person_ids):
 
 
 def erase(*people):
-    """Erase people; what was exported before is what is gone."""
+    """Erase people; exactly the rows exported before are deleted."""
     ids = [person.pk for person in people]
     tables = {row.table: row for row in personal_data.registered_tables()}
     before = set(ObjectRecord.objects.values_list("pk", flat=True))
@@ -68,7 +68,7 @@ def test_nothing_of_an_erased_person_stays_in_a_record_that_moved_to_somebody_el
 
 
 def test_changes_that_the_version_before_writes_are_found_too():
-    """It does not know `link_keys`, and may write while the database is ahead of it."""
+    """It has no `link_keys`, and may write while the database is ahead of it."""
     car, eve = approved_type(), make_person(email=EVE)
     ann = make_person(email=ANN)
     moved = saved(car, plate="1", owner=EVE)

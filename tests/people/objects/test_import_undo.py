@@ -1,4 +1,4 @@
-"""An import of records taken back: what it created goes, what it changed is put back, what changed since stays."""
+"""Undo of an import of records: created ones are deleted, changed ones restored, and those changed since stay."""
 
 from io import StringIO
 
@@ -86,7 +86,7 @@ def test_dedupe_values_links_and_deleted_records_are_put_back(car):  # noqa: F81
     seen = preview(job)
     assert (seen.deleted, seen.put_back) == (0, 3)
     undone(job)
-    # somebody else has the plate by now
+    # another record has the plate by now
     assert (job.undo["records_put_back"], job.undo["records_kept"]) == (2, {"refused": 1})
     rows = ObjectRecord.objects.filter(pk__in=[first.pk, second.pk]).order_by("pk")
     assert [(row.name, row.person_id) for row in rows] == [("1", ann.pk), ("2", None)]

@@ -1,4 +1,4 @@
-"""Records of objects from files: by the job, by the command, taken back; what is bad in a file costs its row alone."""
+"""Records of objects from files: by the job, by the command, undone; what is bad in a file costs its row alone."""
 
 import gzip
 import io

@@ -49,10 +49,10 @@ def test_a_link_waits_for_its_person_and_stays_with_them():
     gone = saved(car, plate="2", owner="ann@example.com")
     removal.delete_records(car, [{"plate": "2"}], API)
     assert person_of(waiting) is None and list(queries.waiting_records(car)) == [waiting]
-    again = upsert_records(car, {"plate": "1", "owner": "ann@example.com", "colour": "red"})  # goes on waiting
+    again = upsert_records(car, {"plate": "1", "owner": "ann@example.com", "colour": "red"})  # continues to wait
     assert codes(again) == [[]] and person_of(waiting) is None
     ann = make_person(email="Ann@example.com")
-    assert person_of(waiting) == ann.pk and person_of(gone) is None  # a deleted record goes on waiting
+    assert person_of(waiting) == ann.pk and person_of(gone) is None  # a deleted record continues to wait
     assert kinds_of(waiting) == [Kind.ADDED, Kind.CHANGED, Kind.JOINED] and kinds_of(gone) == [Kind.ADDED, Kind.REMOVED]
     removal.restore_records(car, [gone.pk], API)
     restored = queries.history_of_record(gone.pk)[0]
@@ -163,7 +163,7 @@ def test_merge_delete_and_erase():
     kept = json.dumps(list(ObjectChange.objects.filter(record_id=moved.pk).values("changes", "former_person_id")))
     assert "ben@example.com" not in kept and "eve@example.com" not in kept  # the value of the link went
     assert not privacy_search.find_traces(identity)
-    # somebody erased is nobody: a link to the address waits
+    # an erased person is not found: a link to the address waits
     assert person_of(saved(car, plate="again", owner="ben@example.com")) is None
 
 

@@ -1,4 +1,4 @@
-"""What happens at the same moment: real connections."""
+"""Races: real connections at the same moment."""
 
 import pytest
 from django.db import transaction
@@ -122,7 +122,7 @@ def test_upserts_that_create_and_change_people_never_deadlock_on_what_waits():
 
 
 def test_one_upsert_locks_the_records_that_wait_for_its_people_in_one_order():
-    """Two people, one created and one changed: whoever holds the record with the smaller id is waited for first."""
+    """Two people, one created and one changed: the one with the record of the smaller id is waited for first."""
     car = approved_type()
     late, early = saved(car, plate="1", owner="changed@example.com"), saved(car, plate="2", owner="new@example.com")
     person = make_person(email="old@example.com")

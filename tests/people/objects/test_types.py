@@ -112,7 +112,7 @@ def test_the_first_approval_fixes_dedupe_fields_and_links():
     for name in ("plate", "owner"):
         assert "locked_key" in refused(drafts.remove_draft_fields, car, [name], None)
     assert refused(drafts.change_draft_fields, car, {"mileage": {"data_type": "float"}}, None) == ["locked_data_type"]
-    # the database says the same
+    # the database refuses the same
     for statement in (
         "update object_version set name = 'x'",
         "delete from object_version",

@@ -134,7 +134,7 @@ def test_every_verb_needs_its_right():
 
 
 def rich_person():
-    """Somebody with everything that can be had: lists, keys, merges, activities, changed addresses."""
+    """A person with everything that there is: lists, keys, merges, activities, changed addresses."""
     from people.persons import upsert
 
     PersonField.objects.create(api_name="customerNumber", label="Customer number", data_type="string", is_unique=True)

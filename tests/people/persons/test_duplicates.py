@@ -121,7 +121,7 @@ def test_pairs_decided_by_an_older_version_go_with_a_search():
 
 
 def test_a_search_reads_pairs_and_not_all_people():
-    """The work of *Same, says a program* grows with the pairs, whatever the number of people."""
+    """The work of pairs that programs name grows with the pairs, whatever the number of people."""
     rows = [{"email": f"p{number}@example.com"} for number in range(3_000)]
     upsert.upsert_people(rows, MARKETO)
     ids = list(Person.objects.order_by("pk").values_list("pk", flat=True)[:2])

@@ -1,6 +1,6 @@
-"""Any history of verbs over people leaves the database as a plain model in Python says.
+"""Any history of verbs over people leaves the database in the state of a plain model in Python.
 
-The model knows nothing of tables: people with values, lists with members, activities under somebody, and a stack of
+The model has no tables: people with values, lists with members, activities under people, and a stack of
 merges. After each step everything is compared; what a verb refuses must leave everything as it was.
 """
 
@@ -42,7 +42,7 @@ EXAMPLES = examples(9, 500, "HISTORIES")
 
 @dataclass
 class Somebody:
-    """What the model knows of one person."""
+    """One person of the model."""
 
     values: dict
     state: str = "live"
@@ -83,7 +83,7 @@ class World(RuleBasedStateMachine):
         return ids[index % len(ids)] if ids else None
 
     def holder(self, number, besides=()):
-        """Who holds a unique value: live people only."""
+        """The person with a unique value: live people only."""
         return next(
             (
                 pk
@@ -261,7 +261,7 @@ class World(RuleBasedStateMachine):
         for name, (before, after) in merge.changes.items():
             if winner.values[name] == after:
                 winner.values[name] = before
-        # who left and came back since is a member by another joining
+        # people who left and came back since are members by another joining
         winner.lists = {name: one for name, one in winner.lists.items() if merge.joined.get(name) != one}
         for loser in merge.losers:
             self.people[loser] = Somebody(self.people[loser].values, "live", merge.lists[loser])
@@ -292,7 +292,7 @@ class World(RuleBasedStateMachine):
         ]
 
     def attempt(self, verb):
-        """What the verb gives, or None when it refused; a refusal keeps nothing."""
+        """The result of the verb, or None when it refused; a refusal keeps nothing."""
         try:
             with transaction.atomic():
                 return verb()

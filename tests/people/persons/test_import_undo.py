@@ -1,4 +1,4 @@
-"""An import taken back: what goes, what stays and why; one function for page, API and command."""
+"""Undo of an import: what is deleted, what stays and why; one function for page, API and command."""
 
 import json
 from io import StringIO
@@ -186,7 +186,7 @@ def told_apart(pk):
 
 
 def told_apart_from_an_older_one(pk):
-    # the id of whoever was here before the import is the smaller of the pair
+    # the id of the person from before the import is the smaller of the pair
     duplicates.mark_as_different([Person.objects.get(email="ann@example.com").pk, pk], None)
 
 
@@ -292,7 +292,7 @@ def test_the_right_is_asked_for_and_another_mans_import_stays(django_user_model)
     maker.groups.add(Group.objects.get(name="Marketer"))
     maker = django_user_model.objects.get(pk=maker.pk)
     import_undo.request_import_undo(job, "x", maker, queue=False)
-    # the right is gone when the work begins
+    # the right is withdrawn when the work begins
     maker.groups.clear()
     import_undo.run_import_undo(job.pk)
     job.refresh_from_db()

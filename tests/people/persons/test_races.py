@@ -1,4 +1,4 @@
-"""What happens to people at the same moment: two real connections."""
+"""Races of changes of people: two real connections."""
 
 import pytest
 from django.db import transaction

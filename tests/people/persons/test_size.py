@@ -1,4 +1,4 @@
-"""The kept number of people: exact after every verb, whoever writes, and in what a transaction sees."""
+"""The kept number of people: exact after every verb, with any writer, and within each transaction's view."""
 
 import pytest
 from django.contrib.auth import get_user_model

@@ -148,8 +148,8 @@ def test_two_editors_of_one_person():
 def test_three_hundred_people_cost_few_statements():
     with CaptureQueriesContext(connection) as queries:
         upsert(*({"email": f"p{i}@example.com", "first_name": f"P{i}"} for i in range(300)))
-    # with one that looks for records of objects that waited for them; on a cluster the mark asks the workers
+    # with one that looks for records of objects that waited for them; on a cluster the mark queries the workers
     assert len(queries) <= 17 + citus.is_distributed()
     with CaptureQueriesContext(connection) as queries:
         upsert(*({"email": f"p{i}@example.com", "first_name": f"Q{i}", "city": "Vigo"} for i in range(300)))
-    assert len(queries) <= 16 + citus.is_distributed()  # there the mark asks the workers
+    assert len(queries) <= 16 + citus.is_distributed()  # there the mark queries the workers

@@ -1,4 +1,4 @@
-"""What keeps a campaign from being activated is said before the click: on its pages and over the API, the same."""
+"""Reasons that prevent the activation of a campaign are shown before the click: on its pages and over the API, alike."""
 
 import pytest
 from django.contrib.auth.models import Permission

@@ -51,7 +51,7 @@ def at(view, *arguments):
 
 
 def form_of(page):
-    """What the browser would send back of the page's form, as it is."""
+    """The values that the browser would send of the page's form, as it is."""
     return dict(Inputs(page.text).sent)
 
 
@@ -385,7 +385,7 @@ def test_steps_are_told_in_the_readers_language():
 
 
 def test_results_by_day_are_those_of_the_counters(client, marketer):
-    """Days without anybody are there, too; a single day is no chart."""
+    """Days without people are there, too; a single day is no chart."""
     approved_type()
     campaign, today = make_draft_campaign(name="Welcome"), timezone.now().astimezone(UTC).date()
     CampaignTally.objects.create(campaign=campaign, day=today, what="entered", count=2)

@@ -1,4 +1,4 @@
-"""What a marketer does with smart lists in the admin, page by page, without JavaScript."""
+"""A marketer's work with smart lists in the admin, page by page, without JavaScript."""
 
 import json
 from datetime import timedelta

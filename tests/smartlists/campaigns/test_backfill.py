@@ -1,4 +1,4 @@
-"""What was done before starts no campaign: every channel, as live and as back-fill, by what each campaign chose."""
+"""The past starts no campaign: every channel, as live and as back-fill, by what each campaign chose."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -459,7 +459,7 @@ def test_what_corrects_the_past_makes_nobody_join_or_leave_aloud(change, deposit
 
 
 def test_a_back_fill_that_the_version_before_imported_fires_nothing(owner):
-    """It records no marks: the plan of the import says it, of activities of every type."""
+    """It records no marks: the plan of the import has the mark, for activities of every type."""
     approved_type()
     ann = make_person()
     make_active_campaign(add_to_list_step(make_static_list()))

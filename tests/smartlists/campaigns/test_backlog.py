@@ -40,7 +40,7 @@ def check_type(db):
 
 @pytest.fixture
 def breaks(monkeypatch):
-    """Have every constraint raise an error in the database until the returned function is called."""
+    """Let every constraint raise an error in the database until the returned function is called."""
     real = statements.activity_rows_sql
     monkeypatch.setattr(statements, "activity_rows_sql", lambda *_arguments: BROKEN)
     return lambda: monkeypatch.setattr(statements, "activity_rows_sql", real)

@@ -146,7 +146,7 @@ def by_merge(client, owner, tmp_path):
     )
 
 
-# channel: whether it starts campaigns, and whether it can create somebody
+# channel: (True if it starts campaigns, True if it can create people)
 CHANNELS = {
     by_page: (True, True),
     by_native_api: (True, True),
@@ -163,12 +163,12 @@ CHANNELS = {
 
 def listening(*kinds):
     """A campaign for each kind of activity; returns their ids by kind."""
-    step = {"do": "remove_from_list", "list": make_static_list().pk}  # nobody is on it: leaves no entry of its own
+    step = {"do": "remove_from_list", "list": make_static_list().pk}  # an empty list: leaves no entry of its own
     return {kind: make_active_campaign(step, triggers=[{"type": kind, "constraints": []}]).pk for kind in kinds}
 
 
 def entered(pk, person_id):
-    """How often somebody entered; what is recorded as back-fill leaves entries that are skipped."""
+    """The number of entries of a person; back-fill leaves entries that are skipped."""
     found = CampaignEntry.objects.filter(campaign=pk, person_id=person_id)
     assert {one.reason for one in found.filter(state="skipped")} <= {"past"}
     return found.exclude(state="skipped").count()
@@ -259,7 +259,7 @@ def test_an_import_keeps_its_transactions_bounded(tmp_path, monkeypatch):
 
 
 def test_activities_that_name_an_import_of_the_same_number_are_no_changes_by_a_merge():
-    """Only the kind, the channel and the reason together say that a merge made a change."""
+    """Only the kind, the channel and the reason together prove that a merge made a change."""
     approved_type()
     ann = make_person()
     campaign = make_active_campaign(add_to_list_step(make_static_list()))

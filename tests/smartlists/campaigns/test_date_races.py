@@ -95,7 +95,7 @@ def test_a_campaign_paused_between_the_look_and_the_entering_enters_what_was_rea
         assert looking.is_waiting()
         campaign_lifecycle.pause_campaign(campaign, None)
     assert looking.result() == 0
-    saved(car, plate="2", owner=ann.email, sold_at=(now - MINUTE).isoformat())  # came in after the pause
+    saved(car, plate="2", owner=ann.email, sold_at=(now - MINUTE).isoformat())  # saved after the pause
     assert (dates.enter_reached_dates(), entered()) == (1, [record.pk])
     assert CampaignEntry.objects.get().state == "held" and DateWatch.objects.get().looks == []
 

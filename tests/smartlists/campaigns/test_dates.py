@@ -1,4 +1,4 @@
-"""Campaigns that wait for dates of records: any history enters whom a plain model in Python says, each date once.
+"""Campaigns that wait for dates of records: any history enters the people of a plain model in Python, each date once.
 
 The model looks at all records, whenever the dispatcher looks. Times are simulated, those of the database with them.
 """
@@ -53,7 +53,7 @@ HOURS = st.none() | st.integers(-60, 6)
 
 @dataclass
 class Car:
-    """What the model knows of one record; `came`: by field, when its date could first be reached, and if by history."""
+    """One record of the model; `came`: by field, when its date could first be reached, and if by history."""
 
     pk: int
     values: dict
@@ -70,7 +70,7 @@ class Car:
 
 
 class World(RuleBasedStateMachine):
-    """What changes records and the campaign, done to the database and to the model alike."""
+    """Changes of records and of the campaign, made in the database and in the model alike."""
 
     reasons = Counter()  # of all entries in all runs
 
@@ -85,13 +85,13 @@ class World(RuleBasedStateMachine):
         self.campaign = make_active_campaign(add_to_list_step(make_static_list("Seen")), triggers=TRIGGERS)
         self.now += timedelta(days=2)
         self.set_clock()
-        self.active_since, self.left = START, []  # whom it was to enter when it was paused
+        self.active_since, self.left = START, []  # the people to enter when it was paused
 
     def teardown(self):
         self.traveller.stop()
 
     def set_clock(self):
-        """The database says when a change was made: by its clock, as all that is simulated."""
+        """Set the time of the last changes in the database to the simulated clock."""
         self.clock.move_to(self.now)
         with connection.cursor() as cursor:
             cursor.execute(f"alter table object_change alter column changed_at set default '{self.now.isoformat()}'")
@@ -169,7 +169,7 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: not self.left and EMAILS[0] in self.people)
     @rule()
     def merge(self):
-        """Ann is Bob: nobody has her address any more."""
+        """Ann is Bob: no person has her address any more."""
         ann, bob = self.people.pop(EMAILS[0]), self.people[EMAILS[1]]
         merge.merge_people(bob, [ann], None, SOURCES[False])
         for car in self.cars.values():
@@ -218,7 +218,7 @@ class World(RuleBasedStateMachine):
         self.set_clock()
         while DateWatch.objects.exclude(looks=[]).exists():
             dates.enter_reached_dates()
-        dates.enter_reached_dates()  # what pauses left is looked at first, then what has come since
+        dates.enter_reached_dates()  # looks left by pauses come first, then those since
         for key in self.left:
             self.enter(*key)
         self.left = []

@@ -1,4 +1,4 @@
-"""A campaign does for nobody what they may not do by hand: each kind of step, at each verb that sets it going."""
+"""A campaign does for no user what they may not do by hand: each kind of step, at each verb that sets it going."""
 
 import pytest
 

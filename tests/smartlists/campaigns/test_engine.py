@@ -1,4 +1,4 @@
-"""What steps do, to whom, and what becomes of people under way."""
+"""Steps: their effects, on which people, and the people under way."""
 
 from datetime import UTC, datetime, timedelta
 

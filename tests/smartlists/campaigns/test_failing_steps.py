@@ -1,4 +1,4 @@
-"""A step that raises an error at every try: bounded, visible, tried again by hand; who waits there goes on."""
+"""A step that raises an error at every try: bounded, visible, tried again by hand; people who wait there continue."""
 
 from datetime import timedelta
 
@@ -45,7 +45,7 @@ def campaign(reached, admin_user):
 
 @pytest.fixture
 def tries(campaign, monkeypatch):
-    """Have the second step of `campaign` raise until `mend` is called; `calls` counts how often it was tried."""
+    """Let the second step of `campaign` raise until `mend` is called; `calls` counts how often it was tried."""
     real = campaign_engine._step
 
     class Tries:
@@ -87,7 +87,7 @@ def test_tries_are_bounded_whoever_comes_and_the_owner_is_notified_once(campaign
         dispatcher.process_all_due_work()
         step = FailingStep.objects.get()
         assert (tries.calls, step.tries) == (number, min(number, MAX_TRIES)), "one try a pause"
-        people.add(make_person().pk)  # who comes before its time waits for it, without a try
+        people.add(make_person().pk)  # people who come before its time wait for it, without a try
         record_deposit(max(people))
         dispatcher.process_all_due_work()
         assert tries.calls == number and waiting(campaign) == people

@@ -1,4 +1,4 @@
-"""What raises in the dispatcher or in a job is tried so often and no more, and keeps nothing else from its work."""
+"""Errors in the dispatcher or in a job: a bounded number of tries, and nothing else is kept from its work."""
 
 from contextlib import suppress
 from datetime import timedelta

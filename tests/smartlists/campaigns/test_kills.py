@@ -1,6 +1,6 @@
 """Dispatcher, worker and recorders killed at random, as real processes: nothing is lost and nothing is done twice.
 
-CAMPAIGN_KILLS says how often; the suite's own run is short. With CAMPAIGN_KILLS=50 the last line tells the tally.
+CAMPAIGN_KILLS is the number of kills; the suite's own run is short. With CAMPAIGN_KILLS=50 the last line is the tally.
 """
 
 import contextlib
@@ -190,7 +190,7 @@ def test_killed_again_and_again_every_activity_is_done_exactly_once(capsys):
             writer.is_over.set()
             writer.join(PATIENCE)
             assert not writer.is_alive()
-            with contextlib.suppress(AlreadyEnqueued):  # what a killed worker had taken; else the next minute's
+            with contextlib.suppress(AlreadyEnqueued):  # the job of a killed worker; else the next minute's
                 tasks.resume_sending.defer(timestamp=0)
             assert eventually(is_quiet), "not done in time"
         finally:

@@ -141,7 +141,7 @@ def test_history_pauses_and_merges_start_nothing(car, ann, seen):
     rows = entered()
     assert [row[2] for row in rows] == ["", "past"]
     saved(car, plate="3", owner="bob@example.com")
-    campaign_lifecycle.pause_campaign(campaign, None)  # what came before the pause counts, though it is read later
+    campaign_lifecycle.pause_campaign(campaign, None)  # changes before the pause count, though they are read later
     changed(record, colour="Red")
     assert [row[2] for row in entered()] == ["", "past", "", "paused"]
     campaign_lifecycle.activate_campaign(campaign, None)

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 
 @pytest.fixture
 def campaign():
-    """Two people of Spain are put on a list and wait; one of elsewhere goes on at once."""
+    """Two people of Spain are put on a list and wait; one of elsewhere continues at once."""
     approved_type()
     spaniards = {"rules": {"version": 1, "match": "all", "filters": [
         {"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}}  # fmt: skip

@@ -1,4 +1,4 @@
-"""Whom activities make enter campaigns: once each, in order, from activation on, and why not."""
+"""People whose activities make them enter campaigns: once each, in order, from activation on, and why not."""
 
 from datetime import UTC, datetime, timedelta
 

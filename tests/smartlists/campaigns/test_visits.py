@@ -1,4 +1,4 @@
-"""What visitors do starts campaigns in the round of the dispatcher that moves it; what waited starts none."""
+"""Visits start campaigns in the round of the dispatcher that moves them; those that waited start none."""
 
 import pytest
 

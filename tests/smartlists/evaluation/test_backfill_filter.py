@@ -1,4 +1,4 @@
-"""Filters ask whether an activity was recorded as history: in every form, on every engine, with an explanation."""
+"""Filters on activities recorded as history: in every form, on every engine, with an explanation."""
 
 import pytest
 
@@ -20,7 +20,7 @@ HISTORY, LIVE = field_constraint("@backfill", "is", "true"), field_constraint("@
 
 @pytest.fixture
 def people():
-    """Who has an activity recorded as history, and who has another one."""
+    """(a person with an activity recorded as history, one with another activity)."""
     approved_type()
     ann, bob = make_person().pk, make_person().pk
     record_activities([new_activity(ann)], PAST)

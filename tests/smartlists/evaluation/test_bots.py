@@ -1,4 +1,4 @@
-"""What filters, steps and triggers say of bots: in every form, on every engine, with an explanation."""
+"""Bots in filters, steps and triggers: in every form, on every engine, with an explanation."""
 
 import pytest
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def people():
-    """Ann, a bot with her address, and who did it herself as well; of one row nobody said who it was."""
+    """Ann, a bot with her address, and a person with rows of both; one row is not marked."""
     approved_type(fields=(*CHECK_FIELDS, ActivityFieldSpec("is_bot", "Is Bot", "boolean")))
     approved_type("Rate Film", "rateFilm")
     ann, bot, both, unsaid = (make_person().pk for _person in range(4))
@@ -124,7 +124,7 @@ def test_the_explanation_names_the_bots(people):
     assert miss(CASES[-1][0], "ann").text == "“Deposited Check”: no bot did this"
     near = activity_filter(field_constraint("amount", "greater than", "2"), bots="exclude")
     assert miss(near, "ann").code == "too_low"
-    assert miss(near, "bot").code == "too_few"  # what the bot did is no near miss of a human
+    assert miss(near, "bot").code == "too_few"  # the bot's row is no near miss of a human
     verdict = explanation.explain_membership(parse_filters(activity_filter(bots="only")), people["both"]).verdicts[0]
     assert (verdict.holds, verdict.times) == (True, 1)
 

@@ -23,7 +23,7 @@ from tests.smartlists.evaluation import test_oracle as sql_tests
 pytestmark = [pytest.mark.django_db, pytest.mark.one_server("the column index is off on a cluster")]
 WORLDS = examples(12, 2_000, "ORACLE_EXAMPLES")
 LISTS = 12  # lists a world
-# what columns hold: the greatest amounts that the product takes are left to SQL, and tried by a test of their own
+# amounts that columns hold: the greatest that the product takes are left to SQL, and tried by a test of their own
 AMOUNTS = (*strategies.AMOUNTS[:-1], Decimal("899999999999999.9999"))
 DRAWS = settings(max_examples=WORLDS, deadline=None, suppress_health_check=list(HealthCheck))
 answered: Counter[str] = Counter()  # filters on activities, by what answered them; "not held": of types in no file
@@ -103,7 +103,7 @@ def agree(world: oracle.World, form: dict[str, Any], names: Catalogue) -> None:
 
 
 def _is_held(item: dict[str, Any], names: Catalogue) -> bool:
-    """Whether the files have all types of a filter."""
+    """True if the files have all types of a filter."""
     built = manifest.current_manifest()
     types = [step["type"] for step in item["steps"]] if item["kind"] == "sequence" else [item["type"]]
     return built is not None and {names.type(api_name).id for api_name in types} <= built.types.keys()

@@ -1,4 +1,4 @@
-"""Who is found: filters, counts, aggregates, sequences, logic, zones; on a database that one can see through."""
+"""Members of lists: filters, counts, aggregates, sequences, logic, zones; on a database small enough to follow."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -355,7 +355,7 @@ def test_identical_filters_are_asked_once(check):
     )
     assert set(outcome.members) == {ann} and outcome.count == 1
     assert [part.count for part in outcome.per_filter] == [1, 1, 0]
-    # two different filters, people who are gone, and everybody
+    # two different filters, deleted people, and all people
     assert outcome.statements == 4
 
 

@@ -1,4 +1,4 @@
-"""Why somebody is on a list or not: verdicts as the evaluation has them, what proves them, the nearest miss."""
+"""Explanations of one person: verdicts as the evaluation has them, their proofs, the nearest miss."""
 
 from datetime import UTC, datetime
 

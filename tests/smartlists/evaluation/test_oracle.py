@@ -1,4 +1,4 @@
-"""What evaluation finds is what the oracle says: random rules over random people, in zones whose clocks change.
+"""The evaluation agrees with the oracle: random rules over random people, in zones whose clocks change.
 
 ORACLE_EXAMPLES=5000 LONG_TESTS=1 makes a long run of it. Every example is a world of its own with several lists.
 """
@@ -186,7 +186,7 @@ def populate(data: st.DataObject, scene: Scene) -> World:
 
 
 def agree(world: World, found: rules.Rules, form: dict[str, Any], names: Catalogue, most: int, rows: int) -> None:
-    """`most` people are named to the database rather than picked out; from `rows` on answers come in ranges."""
+    """`most` people are named to the database rather than picked out; from `rows` on answers arrive in ranges."""
     expected = oracle.members(world, form)
     verdicts = {person: oracle.verdicts(world, form, person) for person in world.people}
     counts = [sum(answers[position] for answers in verdicts.values()) for position in range(len(form["filters"]))]
@@ -200,7 +200,7 @@ def agree(world: World, found: rules.Rules, form: dict[str, Any], names: Catalog
 
 
 def explained(world: World, found: rules.Rules, form: dict[str, Any], names: Catalogue, person: int) -> None:
-    """The explanation of one person says what the oracle says, and its proofs prove it."""
+    """The explanation of one person agrees with the oracle, and its proofs prove it."""
     answer = explanation.explain_membership(found, person, world.now, names)
     if person not in world.people:
         assert (answer.is_live, answer.is_member, [one.holds for one in answer.verdicts]) == (

@@ -1,4 +1,4 @@
-"""Stored evaluations: one number for everybody, who joined and left, what runs when, and people who go."""
+"""Stored evaluations: one number for all users, who joined and left, what runs when, and deleted people."""
 
 import threading
 import time
@@ -114,7 +114,7 @@ def test_an_older_evaluation_never_takes_the_place_of_a_newer_one(spaniards, mon
     assert (current.pk, current.count) == (quick.pk, 1)
     assert stored_evaluations.run_evaluation(slow.pk) is None  # done already
     assert StoredEvaluation.objects.filter(state="done").count() == 2
-    # what was asked for first and done last is the newest, too
+    # one requested first and done last is the newest, too
     late = StoredEvaluation.objects.create(smart_list=spaniards, rules=SPAIN, revision=1, requested_by=user("Viewer"))
     stored_evaluations.evaluate_list(spaniards, None)
     stored_evaluations.run_evaluation(late.pk)
@@ -385,7 +385,7 @@ def test_a_long_history_is_deleted_in_bounded_parts(spaniards, monkeypatch):
 
 
 def test_days_of_the_history_are_those_of_the_installation(spaniards, monkeypatch):
-    """Whoever asks: a day of theirs may be two of the installation's."""
+    """For every user: a day of theirs may be two of the installation's."""
     monkeypatch.setattr(stored_evaluations, "KEPT", 1)
     midnight = timezone.now().astimezone(installation_zone()).replace(hour=0, minute=0, second=0) - timedelta(days=9)
     row = {"smart_list": spaniards, "rules": SPAIN, "revision": 1, "state": "done", "count": 0, "seconds": 0.1}
@@ -415,7 +415,7 @@ def test_the_moment_of_a_current_evaluation_stays_while_a_watch_of_it_is_written
 
 
 def test_history_of_refreshes_is_bounded(spaniards, monkeypatch):
-    """Beyond the newest ones the last of each day stays, for two years; what users asked for stays."""
+    """Beyond the newest ones the last of each day stays, for two years; those that users requested stay."""
     monkeypatch.setattr(stored_evaluations, "KEPT", 5)
     now = timezone.now().replace(hour=12)
     asked_by = user("Viewer")

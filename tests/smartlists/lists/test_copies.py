@@ -127,7 +127,7 @@ def test_plans_that_would_never_come_to_rest_are_refused(spaniards, kept):
     with pytest.raises(NotAllowedError):
         list_copies.plan_copy(others, kept, user("Viewer"))
     with pytest.raises(IntegrityError), transaction.atomic():
-        ListCopy.objects.filter(smart_list=others).update(state="done")  # without saying what it did
+        ListCopy.objects.filter(smart_list=others).update(state="done")  # without its result
 
 
 def test_lists_are_filled_by_command(spaniards, people):

@@ -1,4 +1,4 @@
-"""What is wrong with a list, in words; and that what is called impossible finds nobody."""
+"""Problems of a list, in words; and lists that are called impossible have no members."""
 
 from unittest.mock import patch
 

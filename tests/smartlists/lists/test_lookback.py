@@ -1,4 +1,4 @@
-"""Filters that look back further than activities are kept are told wherever the list or campaign is."""
+"""Filters that look back further than activities are kept are marked wherever the list or campaign is."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -67,7 +67,7 @@ def told(*filters):
 )
 def test_a_window_is_told_when_it_is_longer_than_what_is_kept(check, operator, values, is_told):
     assert told(activity_filter(field_constraint("@occurred_at", operator, *values))) == [("filters", 0)] * is_told
-    # whatever else is asked of the row, and whether they did it or did not
+    # whatever the other constraints of the row, did or did not
     narrowed = activity_filter(
         field_constraint("@occurred_at", operator, *values), field_constraint("amount", "at least", "5"), did=False
     )
@@ -109,7 +109,7 @@ def test_pages_tell_it_of_what_is_saved_and_of_what_is_typed(admin, check):
     page = admin.get(builder_url("change", made.pk))
     assert page.text.count(sentence) == 1
     typed = press_button(admin, page, "count")
-    assert typed.text.count(sentence) == 1  # said in the head already
+    assert typed.text.count(sentence) == 1  # in the head already
     assert (
         sentence
         in admin.get(

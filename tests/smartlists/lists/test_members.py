@@ -97,7 +97,7 @@ def test_members_come_in_the_order_of_a_field_whatever_the_page_size(admin, monk
         monkeypatch.setattr("smartlists.admin.members.PAGE", size)
         assert walked(admin, address, {"sort": order}) == expected, size
         assert walked_back(admin, address, {"sort": order}) == expected, size
-    monkeypatch.setattr(member_order, "MOST_READ", 2)  # pages may be short, yet nobody is left out or comes twice
+    monkeypatch.setattr(member_order, "MOST_READ", 2)  # pages may be short, yet no person is left out or comes twice
     assert walked(admin, address, {"sort": order}) == expected
     assert walked_back(admin, address, {"sort": order}) == expected
     deletion.delete_people([gone.pk], None, MARKETO)

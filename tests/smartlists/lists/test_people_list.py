@@ -77,7 +77,7 @@ def test_every_filter_finds_the_people_that_its_rule_finds(vera):
         ids = matching_ids(plan_people(query, vera), 1_000)
         assert ids == list(evaluator.evaluate_rules(people_list.rules_of_query(query)).members), item
         found.add(len(ids))
-    assert len(found) > 8  # the data tells the filters apart
+    assert len(found) > 8  # the data distinguishes the filters
     pair = PeopleQuery(filters=(items[0], FieldFilter("last_name", "is not", "ávila")))
     assert matching_ids(plan_people(pair, vera), 99) == list(
         evaluator.evaluate_rules(people_list.rules_of_query(pair)).members

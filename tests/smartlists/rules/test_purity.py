@@ -1,4 +1,4 @@
-"""Rules say what is meant: how an engine finds it out, in SQL or otherwise, is nothing that they hold."""
+"""Rules define the meaning: they contain nothing of how an engine evaluates them, in SQL or otherwise."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The text form: everything that rules can say goes there and back, and faults are shown where they are."""
+"""The text form: all rules are converted there and back, and faults are shown where they are."""
 
 import time
 
@@ -194,7 +194,7 @@ def test_every_wrong_name_is_found_at_once(names):
 
 
 def test_an_ambiguous_name_asks_for_the_api_name_and_is_written_with_it(db):
-    """Two labels that differ by a composed letter only are one name to whoever types it."""
+    """Two labels that differ by a composed letter only are one name when typed."""
     PersonField.objects.create(api_name="one", label="Caf\u00e9", data_type="string")
     PersonField.objects.create(api_name="two", label="Cafe\u0301", data_type="string")
     assert "`one`, `two`" in refused('1: Café is "x"')[0][2]

@@ -24,7 +24,7 @@ MASKED = {"Authorization": "•••"}
 
 
 def migrated(*, first, sealed):
-    """Have the installation, and the migration that makes room for sealed headers, be so old."""
+    """Set the age of the installation, and of the migration that makes room for sealed headers."""
     now = timezone.now()
     with connection.cursor() as cursor:
         for name, age in (("0001_initial", first), ("0010_sealed_headers", sealed)):
@@ -45,7 +45,7 @@ def upgrading(db):
 
 
 def stored():
-    """What is in the database, byte by byte."""
+    """The content of the database, byte by byte."""
     with connection.cursor() as cursor:
         cursor.execute(
             "select row_to_json(w)::text from webhook w union all select row_to_json(d)::text from webhook_delivery d"

@@ -1,4 +1,4 @@
-"""Calls to addresses that somebody typed never get into our own network, and never hang."""
+"""Calls to addresses that users typed never get into our own network, and never hang."""
 
 import socket
 import ssl
@@ -126,7 +126,7 @@ def test_what_is_no_safe_address_is_refused(url):
 
 
 def test_a_name_is_resolved_once_and_that_address_is_called(settings):
-    """A name that is public at first and 127.0.0.1 the second time is not asked a second time."""
+    """A name that is public at first and 127.0.0.1 the second time is resolved once."""
     answers = [resolving("203.0.113.1"), resolving("127.0.0.1")]
     public = resolving("93.184.216.34")
 

@@ -29,7 +29,7 @@ from tests.system.chaos.world import CLUSTER_DATABASE, ROOT, World, fresh_folder
 
 IMPORTED_ROWS = 20_000
 PEOPLE = 50
-BACKLOG_SECONDS, READING_SECONDS = 300, 60  # what imports and campaigns have left, the rest of the log
+BACKLOG_SECONDS, READING_SECONDS = 300, 60  # for the rest of imports and campaigns, and of the log
 
 
 def main() -> int:
@@ -137,7 +137,7 @@ def _let_loose(
 
 
 def _of_processes(world: World, done: Counter[str]) -> Iterator[str]:
-    """Whoever was not killed goes on, whatever became of the database; and does its work."""
+    """Processes that were not killed continue, whatever became of the database, and do their work."""
     from config.operations import doctor
 
     for name, times in world.starts.items():
@@ -157,7 +157,7 @@ def _of_processes(world: World, done: Counter[str]) -> Iterator[str]:
 
 
 def _settled(look: Callable[[], Any], seconds: float = 60) -> Any:
-    """What the doctor finds once those that were started again had time to give a sign of life."""
+    """The result of `look` once the restarted processes had time to give a sign of life."""
     deadline = time.monotonic() + seconds
     while not (finding := look()).is_well and time.monotonic() < deadline:
         time.sleep(0.5)
@@ -204,7 +204,7 @@ def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
 
 
 def _import(world: World, token: str, type_id: int, rows: int) -> Sequence[str]:
-    """Have a file imported by the worker; the external ids of its rows."""
+    """Import a file by the worker; return the external ids of its rows."""
     if not rows:
         return ()
     keys = [f"file-{number}" for number in range(rows)]
@@ -259,7 +259,7 @@ def _finish(world: World, reader: Reader) -> None:
 
 
 def _decide_prepared() -> None:
-    """What Citus does within a minute for transactions that lost their coordinator; readers wait for it."""
+    """Decide transactions that lost their coordinator, as Citus does within a minute; readers wait for it."""
     from django.db import connection
 
     if citus_cluster.is_wanted:
@@ -274,7 +274,7 @@ def _unfinished_imports() -> int:
 
 
 def _unfinished_campaign() -> bool:
-    """Whether the dispatcher, started again when it was killed, still has something to do."""
+    """True if the dispatcher, started again when it was killed, still has something to do."""
     from smartlists.campaigns import triggers
     from smartlists.models import CampaignEntry
 

@@ -1,4 +1,4 @@
-"""Programs that use the product meanwhile, and remember what they were told."""
+"""Programs that use the product meanwhile, and remember the answers."""
 
 import http.client
 import json
@@ -19,7 +19,7 @@ SINCE = "2026-01-01T00:00:00Z"
 
 @dataclass(slots=True)
 class Sent:
-    """One activity that was sent: what of it, and the id that was told for it, if any was."""
+    """One activity that was sent, and the id in its answer, if there was one."""
 
     person: int
     amount: int
@@ -30,7 +30,7 @@ class Sent:
 
 @dataclass
 class Tally:
-    """What all programs saw."""
+    """The counts of all programs."""
 
     sent: dict[str, Sent] = field(default_factory=dict)
     calls: int = 0
@@ -177,7 +177,7 @@ def _flag(batch: Mapping[str, Sent]) -> str:
 
 
 class Reader(Program):
-    """Follows the log by paging tokens; asks again with the same token when an answer is lost."""
+    """Follows the log by paging tokens; repeats a request with the same token when an answer is lost."""
 
     position = ""
     type_id = 0

@@ -1,4 +1,4 @@
-"""What goes wrong, one thing at a time."""
+"""Faults, one at a time."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ Fault = Callable[[World], None]
 
 
 def database_stops(world: World) -> None:
-    """What `pg_ctl stop -m immediate` does: every session is gone, the log of changes has to be replayed."""
+    """Stop the database as `pg_ctl stop -m immediate` does: all sessions end, the log of changes has to be replayed."""
     pid = world.postmaster()
     if pid is not None:
         os.kill(pid, signal.SIGQUIT)
@@ -102,7 +102,7 @@ FAULTS: Mapping[str, Fault] = {
     "database and its owner killed": database_and_its_owner_are_killed,
     "dispatcher killed": the_dispatcher_is_killed,
 }
-# whoever runs a cluster has others look after its servers; what is cut there, and our own processes
+# the servers of a cluster are operated by others; faults of its connections, and of our own processes
 CLUSTER_FAULTS: Mapping[str, Fault] = {
     "connections cut": connections_to_the_coordinator_are_cut,
     "connections to workers cut": connections_to_workers_are_cut,
@@ -110,12 +110,12 @@ CLUSTER_FAULTS: Mapping[str, Fault] = {
         name: FAULTS[name] for name in ("web process killed", "web server killed", "worker killed", "dispatcher killed")
     },
 }
-# after these the web has to go on with the processes that it has
+# after these the web has to continue with the processes that it has
 WEB_STAYS = frozenset(
     {"database stopped at once", "connections cut", "connections to workers cut", "worker killed", "disk full"}
 )
 
-# how often a process may be started again
+# the times that a process may be started again
 KILLS: Mapping[str, tuple[str, ...]] = {
     "web": ("web server killed",),
     "worker": ("worker killed",),

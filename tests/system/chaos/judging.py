@@ -1,4 +1,4 @@
-"""Afterwards: what is there, compared with what was told."""
+"""Afterwards: the rows, compared with the answers."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -38,7 +38,7 @@ def judge(tally: Tally, imported: Sequence[str]) -> Iterator[str]:
 
 
 def start_campaign() -> None:
-    """Have a campaign raise the score by one for each activity with an amount above LARGE."""
+    """Start a campaign that raises the score by one for each activity with an amount above LARGE."""
     large = {"field": "amount", "operator": "greater than", "values": [str(LARGE)]}
     campaign_lifecycle.activate_campaign(
         campaign_lifecycle.create_campaign(
@@ -62,7 +62,7 @@ def campaign_tally() -> dict[str, int]:
 
 
 def _answers() -> "QuerySet[CampaignEntry]":
-    """Entries except those that say of history that nothing is done for it."""
+    """Entries except those skipped as history."""
     return CampaignEntry.objects.exclude(reason="past").order_by()
 
 

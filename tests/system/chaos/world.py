@@ -27,7 +27,7 @@ class World:
 
     def __init__(self, data_dir: Path, rest: float = 0.0) -> None:
         self.data_dir = data_dir
-        self.unready = ""  # what the web said last while it was not ready
+        self.unready = ""  # the last answer of the web while it was not ready
         self.rest = rest  # seconds that a program waits between two steps, at most
         self.port = _free_port()
         self.environment = _environment(data_dir, self.port)
@@ -43,7 +43,7 @@ class World:
         return "127.0.0.1", self.port
 
     def start(self, name: str, *command: str, code: Path = ROOT) -> None:
-        """Run a process of the version in the folder `code`, and go on doing so."""
+        """Run a process of the version in the folder `code`, again whenever it ends."""
         self.commands[name] = code, command
         self._launch(name)
         if self._keeper is None:

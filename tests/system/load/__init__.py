@@ -1,1 +1,1 @@
-"""How the served product bears several clients at once: `make load`."""
+"""Load of several clients at once on the served product: `make load`."""

@@ -1,4 +1,4 @@
-"""Fill an installation, serve it, have clients at it, and tell what they waited for and what memory it took.
+"""Fill an installation, serve it to clients, and report their waiting times and the memory.
 
 In the third quarter of the time slow clients hold connections, too, and in the last one programs send a public form, fifty
 a second: the others must not notice, nor a person who sends that form.
@@ -44,7 +44,7 @@ FLAT, WARMING_MB = (
     1.2,
     32,
 )  # the last quarter's memory over the second's; what a process that is still warming up may add
-# how much longer than before 95 % of all calls may take beside slow clients: times, or seconds
+# the growth of the 95th percentile that is allowed beside slow clients: times, or seconds
 DISTURBED, DISTURBED_SECONDS = 1.3, 0.1
 
 
@@ -109,7 +109,7 @@ def _prepare() -> tuple[tuple[Any, ...], list[Login]]:
 
 
 def _public_form() -> tuple[str, str]:
-    """The path of a form that anybody may send, and the name of the field that only programs fill in."""
+    """The path of a public form, and the name of the field that only programs fill in."""
     from activities.forms import editing
     from activities.forms.reading import HONEYPOT
 
@@ -131,7 +131,7 @@ def _worker() -> Iterator["subprocess.Popen[bytes]"]:
 def _loaded(
     clients: Sequence[Client], times: Times, worker: "subprocess.Popen[bytes]", bots: FormBots
 ) -> list[dict[str, float]]:
-    """Have the clients at it; megabytes of each kind of process, again and again."""
+    """Run the clients; return samples of the megabytes of each kind of process."""
     samples = []
     slow = SlowClients(clients[0].target.address, SLOW_CLIENTS)
     for client in clients:
@@ -251,7 +251,7 @@ def _report(times: Times, memory: list[dict[str, float]], bots: FormBots) -> dic
 
 
 def _most_of_bots() -> int:
-    """What may be kept of programs in the minutes that their part of the time touches."""
+    """The most submissions of programs that may be kept in the minutes of their part of the time."""
     from django.conf import settings
 
     from config.forms.bounds import MAX_SPAM

@@ -18,7 +18,7 @@ WARMING, UNDISTURBED, BESIDE_SLOW_CLIENTS, BESIDE_BOTS = "warming", "undisturbed
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is called, and by whom."""
+    """The installation to call: its address, ids of types and of a smart list, and the range of people's ids."""
 
     address: tuple[str, int]
     types: Mapping[str, int]
@@ -168,7 +168,7 @@ def _read_log(client: Client) -> None:
     client.api("GET", path, client.login.dialect)
 
 
-# what: (how often among all, how)
+# name: (weight among all, function)
 CALLS: Mapping[str, tuple[int, Callable[[Client], None]]] = {
     "record 300, Marketo API": (4, _record_dialect),
     "record 300, native API": (4, _record_native),

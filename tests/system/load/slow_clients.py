@@ -64,7 +64,7 @@ def _has_answer(connection: socket.socket) -> bool:
 
 
 def undisturbed(before: Sequence[float], after: Sequence[float], tolerance: float, seconds: float) -> bool:
-    """Whether the 95th percentile `after` is at most `tolerance` times that `before`, or `seconds` more."""
+    """True if the 95th percentile `after` is at most `tolerance` times that `before`, or `seconds` more."""
     if not before or not after:
         return False
     earlier, later = percentile(before, 95), percentile(after, 95)

@@ -57,7 +57,7 @@ def _code_of(version: str, folder: Path) -> Path:
 
 
 def _together(world: World, old: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """What each thing that was tried came to, for both ways."""
+    """The results of all tries, for both ways."""
     _start_database(world)
     noted = _record_with(old, world)
     yield "upgrade", {"activities of the version before": faults_since(noted) or DONE}
@@ -85,7 +85,7 @@ def _start_database(world: World) -> None:
 
 
 def _record_with(old: Path, world: World) -> Noted:
-    """Have the version before make its tables and the demo, then this one migrate; return what the log was before."""
+    """Make tables and demo by the version before, and migrate by this one; return the log before the upgrade."""
     from django.core.management import call_command
 
     for command in ("migrate", "load_demo"):

@@ -1,4 +1,4 @@
-"""What users of every kind do in a day, over HTTP: each thing is tried, and said what came of it."""
+"""A day of users of every kind, over HTTP: each action is tried, and its result noted."""
 
 import http.cookiejar
 import json
@@ -34,7 +34,7 @@ RULES = {
 
 
 class DayFailedError(Exception):
-    """What came was not what must come."""
+    """An answer is not the expected one."""
 
 
 class Day:
@@ -47,7 +47,7 @@ class Day:
         self.people = [row["id"] for row in self.api("GET", "people?email__startswith=person")["results"]]
 
     def tries(self) -> dict[str, str]:
-        """What came of each, in order: DONE, or the fault."""
+        """The result of each action, in order: DONE, or the fault."""
         told = {}
         for name, attempt in TRIES.items():
             try:

@@ -27,7 +27,7 @@ def note_log() -> Noted:
 
 
 def faults_since(noted: Noted) -> str:
-    """What an upgrade changed of the log, as text; empty where it changed nothing."""
+    """The changes of the log by an upgrade, as text; empty where it changed nothing."""
     from activities.log.digest import COLUMNS
     from activities.log.verify import verify_log
 

@@ -1,4 +1,4 @@
-"""What the script captures: page views, links, forms, activities without and with code."""
+"""Captures of the script: page views, links, forms, activities without and with code."""
 
 import re
 import time
@@ -254,7 +254,7 @@ def test_a_link_to_a_listed_site_carries_the_visitor_for_a_moment(collector, pag
     assert (hits[1]["type"], hits[1]["data"]["outbound"]) == ("link", False) and "_ca" not in str(hits)
     assert len({batch["body"]["visitor"] for batch in collector.batches}) == 1
     assert page.url == f"{collector.host('www.partner.test')}/b?x=1#y"
-    # one that is old, for another host or made up gives nobody the visitor
+    # one that is old, for another host or made up passes on no visitor
     token, agent, now = "0123456789abcdef" * 2, page.evaluate("navigator.userAgent"), int(time.time() * 1000)
     here, shop, good = "www.partner.test", "shop.test", checksum(f"{token}.{now}.www.partner.test.{agent}")
     for number, (is_taken, sent, check, from_site) in enumerate(
@@ -264,7 +264,7 @@ def test_a_link_to_a_listed_site_carries_the_visitor_for_a_moment(collector, pag
             (False, now, checksum(f"{token}.{now}.other.test.{agent}"), shop),
             (False, now, checksum(f"{token}.{now}.{here}.another browser"), shop),
             (False, now, "00000000", shop),
-            (False, now, good, "evil.test"),  # whoever makes the link can make the checksum, too
+            (False, now, good, "evil.test"),  # the maker of the link can make the checksum, too
             (False, now, good, None),
             (False, now, good, shop),  # no sites are listed
         )

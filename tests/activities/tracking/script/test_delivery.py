@@ -1,4 +1,4 @@
-"""Whether hits arrive: pages that are left, slow, failing, refusing and dead collectors, several tabs, big bodies."""
+"""Arrival of hits: pages that are left, slow, failing, refusing and dead collectors, several tabs, big bodies."""
 
 import json
 
@@ -157,7 +157,7 @@ def test_errors_of_the_page_stop_nothing_and_the_script_throws_none_into_it(coll
         "/a", "<script>throw new Error('of the page')</script><a id=go href='#'>Go</a><script>notThere()</script>"
     )
     context = new_context()
-    # what pages do to what scripts rely on
+    # a page's changes to globals that scripts rely on
     context.add_init_script("""
         window.caught = [];
         addEventListener("unhandledrejection", (event) => caught.push(String(event.reason)));

@@ -145,7 +145,7 @@ def test_its_configuration_cookie_and_opting_out(collector, page):
     page.wait_for_timeout(400)
     assert events(collector) == [] and munchkin_cookie(page) is None
 
-    # a source's own file knows its settings, and sends to the base that a proxy passes on
+    # a source's own file has its settings, and sends to the base that a proxy passes on
     page.context.clear_cookies()
     signal = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})"
     visit("Munchkin.init('123-ABC-456')", before=f"<script>{signal}</script>")
@@ -160,7 +160,7 @@ def test_its_configuration_cookie_and_opting_out(collector, page):
     wait_events(collector, 1)
     assert munchkin_cookie(page) and collector.paths[-1][0] == "/_a/webevents/visitWebPage"
 
-    # where a site asks first, nothing is kept or sent before the answer, and the answer goes along
+    # a site that requires consent keeps and sends nothing before the answer, and the answer goes along
     page.context.clear_cookies()
     collector.configure(consent="denied")
     visit("Munchkin.init('123-ABC-456'); Munchkin.createTrackingCookie(true)", name="munchkin/123-ABC-456.js")

@@ -1,4 +1,4 @@
-"""What may be kept: consent, the browser's signals, opting out, browsers that keep nothing, strict pages."""
+"""Limits of keeping data: consent, the browser's signals, opting out, browsers that keep nothing, strict pages."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_nothing_is_kept_or_sent_before_consent_where_a_site_asks(collector, pag
     page.evaluate("customActivities.track('Before', 'x')")
     page.wait_for_timeout(QUIET)
     assert collector.batches == [] and kept(page) == []
-    page.goto("/a?_ca_check=nonce-1")  # the team asks whether the script works: this view is sent, and nothing kept
+    page.goto("/a?_ca_check=nonce-1")  # the team's check of the script: this view is sent, and nothing kept
     (hit,) = collector.wait_hits(1)
     assert hit["data"] == {"check": "nonce-1"} and collector.batches[0]["body"]["visitor"] is None and kept(page) == []
 
@@ -35,7 +35,7 @@ def test_nothing_is_kept_or_sent_before_consent_where_a_site_asks(collector, pag
     bodies = [batch["body"] for batch in collector.batches[1:]]
     assert {body["consent"] for body in bodies} == {"granted"} and len({body["visitor"] for body in bodies}) == 1
     visitor = bodies[0]["visitor"]
-    # asked again on the next page, before the script is there: known, and no hit of its own
+    # given again on the next page, before the script is there: a repeat, and no hit of its own
     again = "<script>customActivities.consent({analytics: true, marketing: false})</script><script async"
     collector.add_page("/b", head=again.join(collector.snippet.split("<script async")))
     page.goto("/b")

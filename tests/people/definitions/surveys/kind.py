@@ -1,4 +1,4 @@
-"""All that the life cycle has to know of surveys."""
+"""The kind of surveys for the life cycle."""
 
 from dataclasses import dataclass
 

@@ -80,7 +80,7 @@ class SurveyName(HeldName):
 
 
 class Mailing(models.Model):
-    """What uses surveys and questions."""
+    """An object that uses surveys and questions."""
 
     name = models.CharField(max_length=255)
     survey = models.ForeignKey(Survey, models.PROTECT, null=True)
@@ -111,7 +111,7 @@ class Answers(models.Model):
 
 MODELS = (Survey, SurveyVersion, Question, ApprovedQuestion, SurveyName, Mailing, Answers)
 
-# what the migration of a kind brings: `refuse_change` is that of the first migrations
+# triggers as in the migration of a kind: `refuse_change` is that of the first migrations
 GUARDS = """
 create function freeze_survey_version() returns trigger language plpgsql as $$
 begin
