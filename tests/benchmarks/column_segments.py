@@ -95,7 +95,7 @@ def log_days(type_id: int, moments: Sequence[int]) -> None:
 
 @contextmanager
 def people_counted(people: int) -> Iterator[None]:
-    """Have the database count as many people as the index has ids for, although it has no rows for most of them."""
+    """The database counts as many people as the index has ids for, although it has no rows for most of them."""
     with connection.cursor() as cursor:
         cursor.execute("select count(*) from person where state = 'live' and id <= %s", [people])
         (existing,) = cursor.fetchone()

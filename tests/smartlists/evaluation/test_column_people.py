@@ -1,4 +1,4 @@
-"""The file of all people in the column index: people added, added late, deleted, gone; and files that are wrong."""
+"""The file of all people in the column index: people added, added late, deleted, removed by hand; and wrong files."""
 
 import threading
 
