@@ -37,7 +37,7 @@ class PeopleFile:
 
 
 def people_file(old: PeopleFile | None) -> PeopleFile | None:
-    """The file up to the newest id that is certain; `old` itself without new people, or while other transactions add people.
+    """The file up to the newest certain id; `old` itself without new people, or while transactions add people.
 
     Needs READ COMMITTED. Raises `OSError`.
     """
@@ -64,7 +64,7 @@ def _stored_ids(old: PeopleFile | None) -> BitMap | None:
 
 
 def _settled_mark(after: int) -> int:
-    """The newest id of a person, after the end of all transactions that may have taken an earlier one; `after` if some last."""
+    """The newest id, after the end of all transactions that may have taken an earlier one; `after` if some last."""
     until = time.monotonic() + PATIENCE
     newest = _newest_id()
     if newest <= after:
