@@ -49,7 +49,7 @@ class SourcePages(PagesAdmin):
         return self.source_tab(request, source, "connect", lines=lines, placeholder=connections.KEY_PLACEHOLDER)
 
     def live_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The last events with what became of them; the fragment of its rows while the page is visible."""
+        """The last events with their results; the fragment of its rows while the page is visible."""
         require_rights(request, VIEW_PERSON)
         source = self.find_source(request, pk)
         rows = recent.recent_events(source.pk)

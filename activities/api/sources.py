@@ -308,7 +308,7 @@ class EventSourceViewSet(RevisedMixin, ListMixin, RetrieveMixin):
     @extend_schema(responses=RecentEventsSerializer)
     @action(["GET"], detail=True)
     def events(self, request: Any, pk: int) -> Response:
-        """Get the last events that an event source sent, with what became of each."""
+        """Get the last events that an event source sent, with the result of each."""
         rows = recent.recent_events(self.get_object().pk)
         return Response({"events": RecentEventSerializer(rows, many=True).data})
 

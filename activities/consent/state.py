@@ -20,9 +20,9 @@ EMAIL = "email"
 GIVEN, WITHDRAWN = CONSENT_TYPES
 CONSENTS = frozenset(CONSENT_TYPES)  # every channel may record them
 MOST_SHOWN = 200  # activities of one person
-SAID_AT = "least(occurred_at, recorded_at)"  # the moment of a consent, in SQL
+CONSENTED_AT = "least(occurred_at, recorded_at)"  # the moment of a consent, in SQL
 # the order in which the first row of a person and purpose is the one that counts: WITHDRAWN is the greater id
-LATEST_FIRST = f"{SAID_AT} desc, activity_type_id desc, id desc"
+LATEST_FIRST = f"{CONSENTED_AT} desc, activity_type_id desc, id desc"
 OF_CONSENT = f"activity_type_id in ({GIVEN}, {WITHDRAWN})"
 
 
@@ -65,9 +65,9 @@ class Consent:
         return str(self.attributes.get("url", ""))
 
 
-_COLUMNS = f"id, person_id, primary_value, activity_type_id, {SAID_AT}, attributes"
+_COLUMNS = f"id, person_id, primary_value, activity_type_id, {CONSENTED_AT}, attributes"
 # nothing recorded lies ahead: without a limit the clocks of this process and the database need not agree
-_UNTIL = f"(%s::timestamptz is null or {SAID_AT} <= %s)"
+_UNTIL = f"(%s::timestamptz is null or {CONSENTED_AT} <= %s)"
 
 
 def consent_state(person_ids: Collection[int], purpose: str, at: datetime | None = None) -> dict[int, Consent]:

@@ -128,10 +128,10 @@ def needs_confirmation(form: Form | None, values: Mapping[str, Any]) -> bool:
         return True
     if values.get("people_an_hour", 0) > present.people_an_hour:
         return True
-    return form is not None and (_asks_other_consent(form, values) or _adds_fields(form, values))
+    return form is not None and (_changes_consent(form, values) or _adds_fields(form, values))
 
 
-def _asks_other_consent(form: Form, values: Mapping[str, Any]) -> bool:
+def _changes_consent(form: Form, values: Mapping[str, Any]) -> bool:
     consent, present = values.get("consent", UNCHANGED), form.consent
     if consent is UNCHANGED or consent is None:
         return False

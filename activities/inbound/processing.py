@@ -30,9 +30,7 @@ from people.core.source import Source
 
 BATCH = 20  # calls of one transaction: at most 10,000 activities
 SHOWN_PROBLEMS = 5
-ACTIVITIES = metrics.register_counter(
-    "inbound_activities", "Activities of calls of webhooks, by what became of them.", "outcome"
-)
+ACTIVITIES = metrics.register_counter("inbound_activities", "Activities of calls of webhooks, by outcome.", "outcome")
 State = InboundCall.State
 Quarantined = RefusedActivity.State
 logger = logging.getLogger(__name__)
@@ -183,7 +181,7 @@ def _keep_unmapped(results: Sequence[CallResult], source: Source) -> None:
 
 
 def _settle(results: Sequence[CallResult]) -> None:
-    """Note what became of the calls, and close what waited in the quarantine for activities that are recorded now."""
+    """Note the results of the calls, and close what waited in the quarantine for activities that are recorded now."""
     recorded: dict[str, int | None] = {}
     for result in results:
         call = result.call

@@ -29,7 +29,7 @@ BATCH = 200
 SETTLES = timedelta(seconds=2)  # after which the other clicks of a gateway are known
 TOO_FAST = "too fast"
 RECORDED_TYPES = frozenset({CLICK_LINK, CLICK_EMAIL})
-GONE = frozenset({str(Code.UNKNOWN_PERSON), str(Code.PERSON_DELETED)})
+MISSING = frozenset({str(Code.UNKNOWN_PERSON), str(Code.PERSON_DELETED)})
 State = LinkClick.State
 logger = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ def _people_of(outcomes: Sequence[RecordOutcome]) -> dict[int, int]:
 def _settle(click: LinkClick, outcome: RecordOutcome, people: dict[int, int]) -> None:
     if outcome.status is RecordStatus.REFUSED:
         click.state, click.problem = State.REFUSED, str(outcome.problems[0].code)[:40]
-        if click.problem in GONE:  # an old link of an erased person leads on, and the click keeps nothing of them
+        if click.problem in MISSING:  # an old link of an erased person leads on, and the click keeps nothing of them
             click.person_id, click.values = None, {}
         return
     click.state, click.activity_id = State.RECORDED, outcome.activity_id

@@ -1,4 +1,4 @@
-"""The last events of each source, with what became of them: for its live page and the check of an installation."""
+"""The last events of each source, with their results: for its live page and the check of an installation."""
 
 from typing import Any
 

@@ -11,7 +11,7 @@ from people.core.source import Source
 from people.definitions import checks
 
 ROWS = metrics.register_counter(
-    "rows", "Activities that came in, by type, client and what became of them.", "type", "client", "outcome"
+    "rows", "Received activities, by type, client and outcome.", "type", "client", "outcome"
 )
 
 

@@ -124,9 +124,9 @@ class ActivitiesTarget(ImportTarget):
             Mappable("external_id", _("External id"), "string", aliases=("externalId", "marketoGUID")),
         ]
 
-    def asks_lookup(self, plan: ImportPlan) -> bool:
+    def needs_lookup_choice(self, plan: ImportPlan) -> bool:
         if not plan.person:
-            return super().asks_lookup(plan)
+            return super().needs_lookup_choice(plan)
         return plan.lookup_field == "id" or column_key(plan.person) in ("personid", "leadid", "id")
 
     def person_columns(self, shape: FileShape, emails: Sequence[str]) -> list[str] | None:

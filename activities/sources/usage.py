@@ -12,9 +12,7 @@ from activities.models import EventSource, SourceDay
 from people.core import metrics
 from people.core.db import prepared
 
-EVENTS = metrics.register_counter(
-    "source_events", "Events that came in, by event source and what became of them.", "source", "outcome"
-)
+EVENTS = metrics.register_counter("source_events", "Received events, by event source and outcome.", "source", "outcome")
 BYTES = metrics.register_counter("source_bytes", "Bytes that event sources sent.", "source")
 SHOWN_DAYS = 30
 SEEN_EVERY = timedelta(seconds=5)  # the precision of the time at which a source was last seen

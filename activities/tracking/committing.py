@@ -28,7 +28,7 @@ from people.core.messages import sentence as _
 from people.core.source import Channel, Source
 
 QUARANTINED_A_DAY = 10_000  # of one source and process; more are counted and not stored
-HITS = metrics.register_counter("tracking_hits", "Hits of web pages, by what became of them.", "outcome")
+HITS = metrics.register_counter("tracking_hits", "Hits of web pages, by outcome.", "outcome")
 _quarantined: Counter[tuple[int, date]] = Counter()
 
 

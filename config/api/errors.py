@@ -106,7 +106,7 @@ STATUS_BY_CODE: Mapping[str, int] = {
     Code.UNSUPPORTED_MEDIA_TYPE: 415,
 }
 # 404 when the address names the missing object; in a body, the same codes have a path
-GONE = frozenset(
+UNKNOWN_IN_ADDRESS = frozenset(
     {
         Code.UNKNOWN_SOURCE,
         Code.UNKNOWN_TYPE,
@@ -231,7 +231,7 @@ def forbidden_reply(error: Exception) -> HttpResponse:
 def error_status(error: RejectedError) -> int:
     """The HTTP status of an error: by its class, else by its code, else 422."""
     by_class = next((status for kind, status in _STATUS_BY_CLASS if isinstance(error, kind)), None)
-    if by_class is None and error.code in GONE and not error.problems[0].path:
+    if by_class is None and error.code in UNKNOWN_IN_ADDRESS and not error.problems[0].path:
         return 404
     return by_class or STATUS_BY_CODE.get(error.code, 422)
 

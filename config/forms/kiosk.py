@@ -112,7 +112,7 @@ def _parse(body: bytes) -> tuple[int, list[Any]]:
 def _take_item(
     form: Form, inputs: list[FormInput], sender: Sender, item: Any, sent: int, now: datetime
 ) -> dict[str, str]:
-    """Take one item; its answer has the id and what became of it: added, repeated, refused for ever, or failed.
+    """Take one item; its answer has the id and the result: added, repeated, refused for ever, or failed.
 
     Whatever is wrong with one costs the others nothing; without a database none is answered.
     """

@@ -136,7 +136,7 @@ def _supervise(
             ended = next((name for name, process in running.items() if process.poll() is not None), None)
             if ended:
                 code = running[ended].returncode or 1  # none of them should end by itself
-                _say(f"{ended} has ended (code {running[ended].returncode}); the others are stopped.")
+                _print_line(f"{ended} has ended (code {running[ended].returncode}); the others are stopped.")
                 break
     finally:
         _stop_in_order(running)
@@ -201,7 +201,7 @@ def _is_alive(pid: int) -> bool:
     return bool(pid)
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     """Print, even without a reader."""
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)

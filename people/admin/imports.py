@@ -219,7 +219,7 @@ class ImportAdmin(TransferAdmin):
 
 
 def _counts(job: Import) -> list[tuple[int, Any]]:
-    """(number of rows, what became of them) of each result that rows of this kind can have."""
+    """(number of rows, the name of the result) of each result that rows of this kind can have."""
     target = TARGETS[job.kind]
     labels = {
         ImportStatus.ADDED: _("added"),

@@ -64,7 +64,7 @@ class ObjectsTarget(ImportTarget):
         schema = _schema_named(plan.subject)
         return [field.api_name for field in schema.dedupe] if schema else ()
 
-    def asks_lookup(self, plan: ImportPlan) -> bool:
+    def needs_lookup_choice(self, plan: ImportPlan) -> bool:
         return False
 
     def problems(self, plan: ImportPlan, shape: FileShape) -> Iterable[Problem]:

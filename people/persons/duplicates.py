@@ -84,7 +84,7 @@ class PossibleDuplicate:
 
 
 # a group with all pairs marked as different people; never true for groups too large to be stored whole
-_TOLD_APART = """(select count(*) from different_people d where d.person_id = any({ids}) and d.other_id = any({ids}))
+_ALL_DIFFERENT = """(select count(*) from different_people d where d.person_id = any({ids}) and d.other_id = any({ids}))
     >= {people}::bigint * ({people} - 1) / 2"""
 
 
@@ -113,7 +113,7 @@ def search_duplicates() -> int:
             f"""insert into duplicate_group (kind, person_ids, people, found_at)
             select kind, ids, people, %s from candidates where not exists (
                 select from unnest(ids) as i (id) join person p using (id) where p.state <> 'live')
-                and not ({_TOLD_APART.format(ids="ids", people="people")})""",
+                and not ({_ALL_DIFFERENT.format(ids="ids", people="people")})""",
             [now],
         )
         group_count = cursor.rowcount

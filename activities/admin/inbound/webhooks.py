@@ -217,7 +217,7 @@ class InboundWebhookAdmin(MappingPages):
         return response
 
     def call_page(self, request: HttpRequest, pk: int, call: int) -> HttpResponse:
-        """One call as it came, and what became of it."""
+        """One call as it came, and its result."""
         webhook = find_webhook(request, pk)
         require_rights(request, VIEW_PERSON)
         rows = webhook.source.inbound_calls.select_related("mapping")

@@ -269,7 +269,7 @@ def _chart(days: list[tuple[Any, int, int]]) -> str:
 
 
 def _with_people(clicks: list[LinkClick], sees_people: bool) -> list[tuple[LinkClick, Any, str]]:
-    """Each click with its person, for those who see people, and a badge of what became of it."""
+    """Each click with its person, for those who see people, and a badge of its result."""
     ids = {click.person_id for click in clicks if click.person_id is not None} if sees_people else set()
     people = Person.objects.live().in_bulk(ids)
     return [(click, people.get(click.person_id), click_badge(click)) for click in clicks]

@@ -77,7 +77,7 @@ class SubmissionPages(PagesAdmin):
         return self.page(request, "web_form_device", title, web_form=web_form, original=web_form)
 
     def submission_page(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
-        """One submission: what was typed, from where, and what became of it."""
+        """One submission: what was typed, from where, and its result."""
         web_form = self._find(request, pk)
         row = _find_submission(web_form, number)
         return self.form_tab(

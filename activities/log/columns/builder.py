@@ -92,7 +92,7 @@ def build_continuously(is_over: Callable[[], bool], every: float = BUILD_INTERVA
     """Build repeatedly until `is_over`; errors are logged, and the build is tried again."""
     while not is_over():
         try:
-            _build_where_wanted()
+            _build_or_drop()
         except IndexBusyError:
             pass
         except Exception as error:  # any error: `manage.py run` stops all processes when this one ends
@@ -103,7 +103,7 @@ def build_continuously(is_over: Callable[[], bool], every: float = BUILD_INTERVA
             time.sleep(0.2)
 
 
-def _build_where_wanted() -> None:
+def _build_or_drop() -> None:
     if settings.COLUMN_INDEX and not citus.is_distributed():
         build_index()
     elif (files.index_folder() / manifest.NAME).exists():

@@ -107,7 +107,7 @@ def retention_cohorts(question: CohortQuestion) -> list[Cohort]:
     rows = reports.exact_answer(
         question.types,
         question.scope,
-        lambda index, period: columns.cohort_counts(index, period, _asked_of_columns(question, bounds)),
+        lambda index, period: columns.cohort_counts(index, period, _column_cohorts(question, bounds)),
         by_sql,
     )
     people = {cohort - 1: count for cohort, later, count in rows if later is None}
@@ -144,7 +144,7 @@ def people_of_cohorts(question: CohortQuestion, period: int | None) -> list[tupl
         question.types,
         question.scope,
         lambda index, days: columns.people_of_cohorts(
-            index, days, _asked_of_columns(question, bounds), period, reports.MOST_PEOPLE
+            index, days, _column_cohorts(question, bounds), period, reports.MOST_PEOPLE
         ),
         by_sql,
     )
@@ -160,7 +160,7 @@ def count_activities_to_read(question: CohortQuestion) -> int:
     )
 
 
-def _asked_of_columns(question: CohortQuestion, bounds: CohortBounds) -> columns.ColumnCohorts:
+def _column_cohorts(question: CohortQuestion, bounds: CohortBounds) -> columns.ColumnCohorts:
     return columns.ColumnCohorts(
         question.first_type,
         question.then,

@@ -18,7 +18,7 @@ class Command(BaseCommand):
         importing = verbs.add_parser("import", help="create types, or change drafts to match the file")
         importing.add_argument("file")
         importing.add_argument("--approve", action="store_true", help="approve what was created or changed")
-        importing.add_argument("--dry-run", action="store_true", help="say what would happen, change nothing")
+        importing.add_argument("--dry-run", action="store_true", help="show what would happen, change nothing")
         exporting = verbs.add_parser("export", help="write the custom types")
         exporting.add_argument("file")
         exporting.add_argument("--only", nargs="+", metavar="API_NAME", help="these types only")

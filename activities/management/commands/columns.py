@@ -26,7 +26,7 @@ class Command(BaseCommand):
         build.add_argument("--anew", action="store_true", help="use nothing of what is there")
         build.add_argument("--keep", action="store_true", help="go on until told to stop")
         actions.add_parser("verify", help="compare it with the log, type by type; changes nothing")
-        actions.add_parser("status", help="say what there is")
+        actions.add_parser("status", help="show what there is")
         actions.add_parser("drop", help="remove it")
 
     def handle(self, *args: Any, action: str, **options: Any) -> str:

@@ -6,7 +6,7 @@ from config.operations import doctor
 
 
 class Command(BaseCommand):
-    help = "Examine this running installation and say what to do about what is wrong. Exit code 1 when something is."
+    help = "Examine this running installation and show remedies of what is wrong. Exit code 1 when something is."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -6,7 +6,7 @@ from config import translations
 
 
 class Command(BaseCommand):
-    help = "Bring the Spanish catalogue up to date with the sources and say what has no Spanish yet."
+    help = "Bring the Spanish catalogue up to date with the sources and list what has no Spanish yet."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:

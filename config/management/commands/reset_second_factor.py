@@ -14,7 +14,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
-        parser.add_argument("--dry-run", action="store_true", help="only say what there is")
+        parser.add_argument("--dry-run", action="store_true", help="only show what there is")
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = get_user_model().objects.filter(username=options["username"], is_api_only=False).first()

@@ -20,7 +20,7 @@ _WELCOME = """
 
 
 class Command(BaseCommand):
-    help = "Wait until the web server answers, say where it is, then wait to be stopped (for `make run`)."
+    help = "Wait until the web server answers, print its address, then wait to be stopped (for `make run`)."
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -33,11 +33,11 @@ class Command(BaseCommand):
             unknown_jobs.requeue_unknown_jobs()
         except OperationalError:
             connection.close()
-            self._say_again()
+            self._report_retry()
             return False
         return True
 
-    def _say_again(self) -> None:
+    def _report_retry(self) -> None:
         self.stderr.write(f"worker: the database is not there; again in {AGAIN_AFTER:.0f} s")
 
     async def _serve(self, concurrency: int) -> None:
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         while not stopping.is_set():
             await self._work(concurrency, stopping)
             if not stopping.is_set():
-                self._say_again()
+                self._report_retry()
                 await _wait(asyncio.ensure_future(asyncio.sleep(AGAIN_AFTER)), stopping)
 
     async def _work(self, concurrency: int, stopping: asyncio.Event) -> None:

@@ -164,7 +164,7 @@ def open_questions(
     others = {name: column for name, column in plan.columns.items() if name not in births}
     if file_formats.has_open_century(_dates(others, items, shape, lines)):
         questions.add("pivot")
-    if target.asks_lookup(plan):
+    if target.needs_lookup_choice(plan):
         questions.add("lookup_field")
     if file_formats.likely_decimal(_amounts(plan.columns, items, shape, lines)) is None:
         questions.add("decimal")

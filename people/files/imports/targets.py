@@ -79,7 +79,7 @@ class ImportTarget(ABC):
         """The names of required items and keys that need no column with this plan."""
         return ()
 
-    def asks_lookup(self, plan: ImportPlan) -> bool:
+    def needs_lookup_choice(self, plan: ImportPlan) -> bool:
         """True where a user has to choose how existing people or records are found; ids always need a decision."""
         return plan.lookup_field == "id" or plan.lookup_field not in plan.columns
 

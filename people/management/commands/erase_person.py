@@ -13,7 +13,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("person_id", nargs="+", help="the ids of the people")
-        parser.add_argument("--dry-run", action="store_true", help="say what would go, erase nothing")
+        parser.add_argument("--dry-run", action="store_true", help="show what would go, erase nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         ids = options["person_id"]

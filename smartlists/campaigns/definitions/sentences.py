@@ -108,10 +108,10 @@ def displayed_path(path: str) -> str:
 
 
 def _list(template: Any) -> Callable[[Any, Naming, Mapping[int, str]], str]:
-    def say(item: Any, naming: Naming, _webhooks: Mapping[int, str]) -> str:
+    def sentence(item: Any, naming: Naming, _webhooks: Mapping[int, str]) -> str:
         return str(template) % {"name": naming.catalogue.static_lists.get(item.list, item.list)}
 
-    return say
+    return sentence
 
 
 def _change(item: campaign_definition.ChangeField, naming: Naming, _webhooks: Mapping[int, str]) -> str:

@@ -35,7 +35,7 @@ class ColumnSql:
 def column_condition(
     column: str, data_type: DataType, operator: str, values: Sequence[str], empty: str | None, clock: Clock
 ) -> ColumnSql:
-    """The SQL that is true where the value of `column` passes; `empty` overrides what becomes of no value."""
+    """The SQL that is true where the value of `column` passes; `empty` overrides the treatment of a missing value."""
     if operator in EMPTINESS:
         return ColumnSql(f"{column} {_EMPTINESS[operator]}")
     negates = OPERATORS[operator].negates

@@ -8,7 +8,7 @@ at most, not on a list) is translated to its opposite and marked as a complement
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from activities.consent.state import GIVEN, LATEST_FIRST, OF_CONSENT, SAID_AT, WITHDRAWN
+from activities.consent.state import CONSENTED_AT, GIVEN, LATEST_FIRST, OF_CONSENT, WITHDRAWN
 from people.core.kinds import Facet
 from people.datatypes.registry import BY_NAME
 from smartlists.evaluation.postgres import conditions, field_sql, object_statements
@@ -156,10 +156,10 @@ def consent_statement(item: rules.Consent, context: TranslationContext) -> Filte
 def consent_rows_sql(item: rules.Consent, context: TranslationContext) -> Sql:
     """The condition on `activity` for the consents of the purpose up to the filter's moment."""
     purpose = conditions.condition_sql("primary_value", BY_NAME["string"], "is", (item.purpose,), None, context.clock)
-    until = Sql(f"{SAID_AT} <= %s", (context.clock.now,))
+    until = Sql(f"{CONSENTED_AT} <= %s", (context.clock.now,))
     if item.on:
         moment = BY_NAME["datetime"]
-        until = conditions.condition_sql(SAID_AT, moment, "on or before", (item.on,), None, context.clock)
+        until = conditions.condition_sql(CONSENTED_AT, moment, "on or before", (item.on,), None, context.clock)
     return join_sql([Sql(OF_CONSENT), purpose, until, *context.only_among("person_id")])
 
 

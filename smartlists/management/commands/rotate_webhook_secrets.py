@@ -20,7 +20,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
+        parser.add_argument("--dry-run", action="store_true", help="show what would be done, and change nothing")
 
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> str:
         if dry_run:

@@ -32,13 +32,13 @@ class Command(BaseCommand):
         out.add_argument("--folder", help="write one file a list there, instead of to standard output")
         into = verbs.add_parser("import", help="create lists, or change those of the same name")
         into.add_argument("files", nargs="+", metavar="FILE")
-        into.add_argument("--dry-run", action="store_true", help="say what would happen, change nothing")
+        into.add_argument("--dry-run", action="store_true", help="show what would happen, change nothing")
         evaluate = verbs.add_parser("evaluate", help="count who is on a list now")
         _add_list(evaluate)
         evaluate.add_argument("--count", action="store_true", help="print the number alone")
         evaluate.add_argument("--members", metavar="FILE", help="write the members of a saved list as CSV")
         evaluate.add_argument("--fields", nargs="+", metavar="API_NAME", help="the columns of that file")
-        explain = verbs.add_parser("explain", help="say why somebody is on a list, or is not")
+        explain = verbs.add_parser("explain", help="show why somebody is on a list, or is not")
         _add_list(explain)
         explain.add_argument("--person", required=True, help="id or e-mail address")
         copy = verbs.add_parser("copy", help="put the members of a list on a static list, now or on a schedule")
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         copy.add_argument("--replace", action="store_true", help="take off whoever is no member")
         copy.add_argument("--every", choices=list(PERIODS), help="have a job do it now and once a …")
         copy.add_argument("--stop", action="store_true", help="end the schedule; the people stay")
-        copy.add_argument("--dry-run", action="store_true", help="say how many people are meant, change nothing")
+        copy.add_argument("--dry-run", action="store_true", help="show how many people are meant, change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Webhooks: what may be typed, what is sent, and what becomes of calls that no server accepts."""
+"""Webhooks: what may be typed, what is sent, and calls that no server accepts."""
 
 import base64
 import hashlib
