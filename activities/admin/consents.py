@@ -1,4 +1,4 @@
-"""The page of a person's consents: the current state, the history, and a form to record another one."""
+"""The tab of a person's consents: the current state, the history, and a form to record another one."""
 
 from typing import Any
 
@@ -15,6 +15,7 @@ from activities.consent.state import EMAIL, GIVEN, consent_history, consents_of_
 from activities.log import rollup
 from activities.recording.consents import record_consent
 from activities.rights import RECORD_ACTIVITY, VIEW_ACTIVITY
+from people.admin.persons import person_actions
 from people.core.admin.base import request_source, require_rights
 from people.models import Person
 from people.rights import VIEW_PERSON
@@ -25,7 +26,12 @@ MAX_TEXT = 10_000
 
 
 class ConsentForm(forms.Form):
-    purpose = forms.CharField(label=gettext_lazy("Purpose"), max_length=255, initial=EMAIL)
+    purpose = forms.CharField(
+        label=gettext_lazy("Purpose"),
+        max_length=255,
+        initial=EMAIL,
+        help_text=gettext_lazy("“email” also subscribes or unsubscribes the person."),
+    )
     state = forms.ChoiceField(
         label=gettext_lazy("What they said"),
         choices=(("given", gettext_lazy("gave consent")), ("withdrawn", gettext_lazy("withdrew consent"))),
@@ -53,24 +59,29 @@ class ConsentForm(forms.Form):
 
 
 def show_consents(request: HttpRequest, person_id: int) -> HttpResponse:
-    """The consents of one person; as a fragment for the page of the person. POST records one."""
+    """The consents of one person; in brief as a fragment for the person's details. POST records one."""
     person = find_person(request, person_id, *VIEW)
     form = ConsentForm(request.POST or None)
     if request.method == "POST":
         require_rights(request, RECORD)
         if form.is_valid() and _recorded(request, person, form):
             messages.success(request, _("Recorded."))
-            return redirect("admin:people_person_change", person.pk)
-    context = {
-        "person": person,
-        "consents": consents_of_person(person.pk),
-        "history": consent_history(person.pk),
-        "form": form,
-    }
+            return redirect("admin:activities_consents", person.pk)
+    consents = consents_of_person(person.pk)
     if "HX-Request" in request.headers:
-        return render(request, "activities/_consents.html", context)
-    title = _("Consent: %(person)s") % {"person": person}
-    return show_type_page(request, "consents", title, **context, opts=Person._meta, original=person)
+        return render(request, "activities/_consents.html", {"person": person, "consents": consents})
+    return show_type_page(
+        request,
+        "consents",
+        str(person),
+        opts=Person._meta,
+        original=person,
+        person=person,
+        consents=consents,
+        history=consent_history(person.pk),
+        form=form,
+        actions=person_actions(request, person),
+    )
 
 
 def _recorded(request: HttpRequest, person: Person, form: ConsentForm) -> bool:

@@ -29,7 +29,7 @@ class ConsentField(forms.Field):
         if not colon or not is_purpose or state not in STATES:
             expected = _("a purpose and one of %(states)s, like email:given") % {"states": ", ".join(STATES)}
             parameters = {"expected": expected, "got": quoted_value(value)}
-            raise forms.ValidationError(_("expected %(expected)s, got '%(got)s'"), Code.WRONG_TYPE, parameters)
+            raise forms.ValidationError(_("expected %(expected)s, got “%(got)s”"), Code.WRONG_TYPE, parameters)
         return purpose.strip(), state
 
 

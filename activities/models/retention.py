@@ -4,6 +4,7 @@ from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from activities.querysets import CONSENT_TYPES
 
@@ -30,4 +31,5 @@ class Retention(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(_("%(type)s: %(months)s months") % {"type": self.activity_type, "months": self.months})
+        text = ngettext("%(type)s: %(months)s month", "%(type)s: %(months)s months", self.months)
+        return text % {"type": self.activity_type, "months": self.months}

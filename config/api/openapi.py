@@ -65,11 +65,11 @@ PROBLEM = {
         "title": "Something in the body is not valid",
         "status": 422,
         "code": "wrong_type",
-        "detail": "expected an amount like 1250.50, got 'twelve'",
+        "detail": "expected an amount like 1250.50, got “twelve”",
         "errors": [
             {
                 "code": "wrong_type",
-                "message": "expected an amount like 1250.50, got 'twelve'",
+                "message": "expected an amount like 1250.50, got “twelve”",
                 "path": "/attributes/amount",
                 "expected": "an amount like 1250.50",
                 "got": "twelve",

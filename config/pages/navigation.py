@@ -41,11 +41,11 @@ def _item(title: Any, icon: str, name: str, permission: str) -> dict[str, Any]:
 
 
 def is_people_page(request: Any) -> bool:
-    """Return whether a page belongs to people; so does the timeline, though its address is below activity types."""
-    timeline, record = (
-        reverse(f"admin:activities_{page}", args=[0]).removesuffix("0/") for page in ("timeline", "record")
-    )
-    return request.path.startswith((str(reverse("admin:people_person_changelist")), timeline, record))
+    """Return whether a page belongs to people, also where its address is below activity types or object records."""
+    stem = str(reverse("admin:activities_activitytype_changelist"))
+    of_people = tuple(f"{stem}{page}/" for page in ("timeline", "record", "consents", "withdraw"))
+    of_objects = reverse("admin:people_objectrecord_of_person", args=[0]).removesuffix("0/")
+    return request.path.startswith((str(reverse("admin:people_person_changelist")), *of_people, of_objects))
 
 
 def is_types_page(request: Any) -> bool:

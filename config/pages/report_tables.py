@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import localize
+from django.utils.formats import localize, number_format
 from django.utils.translation import gettext as _
 
 from activities.labels import localized_name
@@ -89,12 +89,17 @@ class Table:
         return [(row, self.meters[place] if self.meters else None) for place, row in enumerate(self.rows)]
 
 
+def grouped(value: Any) -> str:
+    """A number in the active language, with its thousands grouped: "2,200"."""
+    return number_format(value, use_l10n=True, force_grouping=True)
+
+
 def text_cell(value: str | None, otherwise: Any = "", url: str = "") -> ReportCell:
     return ReportCell(value or otherwise, value or "", url)
 
 
 def number_cell(value: Any, url: str = "") -> ReportCell:
-    return ReportCell("" if value is None else localize(value, use_l10n=True), "" if value is None else value, url)
+    return ReportCell("" if value is None else grouped(value), "" if value is None else value, url)
 
 
 def share_cell(percent: float | None) -> ReportCell:

@@ -8,13 +8,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
-from django.utils.formats import localize
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.log import intervals
 from activities.models import ActivityType, ApprovedField
-from config.pages.report_tables import ReportCell, Table, Total, number_cell
+from config.pages.report_tables import ReportCell, Table, Total, grouped, number_cell
 from people.core.admin.charts import ChartSeries, chart_json
 from smartlists.lists.report_questions import ReportQuestion
 
@@ -180,7 +179,7 @@ def _total(series: TrendSeries, every: Sequence[TrendSeries], points: int) -> To
     average = round(count / points, 1) if points else None
     before = next((sum(row.counts.values()) for row in every if row.is_before and row.of == series.of), None)
     change = round(100 * (count - before) / before, 1) if before else None
-    shown = "" if change is None else f"{'+' if change > 0 else ''}{localize(change, use_l10n=True)} %"
+    shown = "" if change is None else f"{'+' if change > 0 else ''}{grouped(change)} %"
     raw = {"count": count, "average": average, "change_percent": change}
-    total, mean = localize(count, use_l10n=True), "" if average is None else localize(average, use_l10n=True)
+    total, mean = grouped(count), "" if average is None else grouped(average)
     return Total(series.label, total, mean, shown, {name: value for name, value in raw.items() if value is not None})

@@ -71,12 +71,13 @@ class ValuesForm(forms.Form):
 
     seen_revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, data: Any = None, person: Person | None = None) -> None:
+    def __init__(self, data: Any = None, person: Person | None = None, *, is_disabled: bool = False) -> None:
         super().__init__(data, initial={"seen_revision": person.revision if person else 0})
         self.is_new = person is None
         self.rows = [row for row in PersonField.objects.visible() if row.api_name not in READ_ONLY]
         for row in self.rows:
             self.fields[row.api_name] = _value_field(row, person)
+            self.fields[row.api_name].disabled = is_disabled
 
     @property
     def groups(self) -> list[tuple[Any, list[forms.BoundField], int, bool]]:

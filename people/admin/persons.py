@@ -80,7 +80,7 @@ class PersonAdmin(PagesAdmin):
             return redirect("admin:people_person_change", person.merged_into_id)
         if not person.is_live:
             return self.page(request, "deleted_person", str(person), person=person)
-        form = ValuesForm(request.POST or None, person)
+        form = ValuesForm(request.POST or None, person, is_disabled=not self.has_change_permission(request, person))
         if request.method == "POST" and form.is_valid() and self._save(request, person, form):
             messages.success(request, _("Saved."))
             return redirect("admin:people_person_change", person.pk)

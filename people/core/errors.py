@@ -131,14 +131,14 @@ def joined_messages(problems: Iterable[Problem]) -> str:
 
 
 def bad_value(code: str, expected: Any, value: Any, *path: str | int, data_type: str = "") -> Problem:
-    """The problem of an invalid value: "expected a number, got 'twelve'"."""
+    """The problem of an invalid value: "expected a number, got “twelve”"."""
     got = quoted_value(value)
-    message = _("expected %(expected)s, got '%(got)s'") % {"expected": expected, "got": got}
+    message = _("expected %(expected)s, got “%(got)s”") % {"expected": expected, "got": got}
     return Problem(code, message, path, str(expected), got, data_type)
 
 
 def located_message(problem: Problem, first_row: int = 1, *, labels: Mapping[str, Any] = NO_LABELS) -> str:
-    """The whole sentence with its place: "row 3, field amount: expected a number, got 'twelve'".
+    """The whole sentence with its place: "row 3, field amount: expected a number, got “twelve”".
 
     The first number of the path counts rows from 0; the sentence counts from `first_row`. Fields are named by
     `labels`, those without one by their API names.

@@ -21,6 +21,15 @@ from people.definitions.models import (
 
 PERSON = "person"  # the `link_to` of a link to a person; no object type has this API name
 
+# icons (Material Symbols) of common types, by API name
+ICONS = {
+    "car": "directions_car",
+    "subscription": "autorenew",
+    "policy": "verified_user",
+    "course": "school",
+    "opportunity": "handshake",
+}
+
 
 class ObjectType(Definition):
     """A kind of object, with its versions."""
@@ -46,6 +55,10 @@ class ObjectType(Definition):
 
     def __str__(self) -> str:
         return self.live_or_draft.name if self.live_or_draft else self.api_name
+
+    @property
+    def shown_icon(self) -> str:
+        return ICONS.get(self.api_name, "deployed_code")
 
 
 class ObjectVersion(Version):

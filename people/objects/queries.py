@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import BooleanField, Count, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery, TextField, Value
+from django.db.models import (
+    BooleanField,
+    Count,
+    ExpressionWrapper,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+)
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import MD5, Cast
 
 from people.models import ObjectChange, ObjectRecord, ObjectType, Person
@@ -13,6 +25,13 @@ from people.objects import links
 from people.objects.schema import ObjectSchema, RecordField, live_schema
 
 PAGE = 50
+MOST_COUNTED = 1_000  # records of one type in the list of types; more are shown as "1,000+"
+_NUMBER = RawSQL(
+    """(select count(*) from (select 1 from object_record r
+    where r.object_type_id = object_type.id and r.deleted_at is null limit %s) counted)""",
+    [MOST_COUNTED + 1],
+    output_field=IntegerField(),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +40,12 @@ class TypeOfPerson:
 
     object_type: ObjectType
     records: int
+
+
+def with_figures(types: QuerySet[ObjectType]) -> QuerySet[Any]:
+    """`types`, each with `number` of records up to `MOST_COUNTED` + 1, and `changed_at` of the one changed last."""
+    changed = ObjectRecord.objects.filter(object_type=OuterRef("pk")).order_by("-updated_at", "-id")
+    return types.annotate(number=_NUMBER, changed_at=Subquery(changed.values("updated_at")[:1]))
 
 
 def types_of_person(person_id: int) -> list[TypeOfPerson]:

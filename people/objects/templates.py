@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from people.models.object_types import PERSON
+from people.models.object_types import ICONS, PERSON
 from people.objects.definition import EMAIL
 
 
@@ -39,7 +39,7 @@ TEMPLATES: Mapping[str, ObjectTemplate] = {
         _("Car"),
         _("Cars"),
         _("A car of a person, with what may change: its colour, its mileage, its next inspection."),
-        "directions_car",
+        ICONS["car"],
         (
             _Field(_("Number plate"), "string", is_dedupe=True),
             _OWNER,
@@ -53,7 +53,7 @@ TEMPLATES: Mapping[str, ObjectTemplate] = {
         _("Subscription"),
         _("Subscriptions"),
         _("What somebody pays for regularly, and when it renews."),
-        "autorenew",
+        ICONS["subscription"],
         (
             _Field(_("Subscription number"), "string", is_dedupe=True),
             _OWNER,
@@ -67,7 +67,7 @@ TEMPLATES: Mapping[str, ObjectTemplate] = {
         _("Policy"),
         _("Policies"),
         _("An insurance policy: what it covers, its premium, its end."),
-        "verified_user",
+        ICONS["policy"],
         (
             _Field(_("Policy number"), "string", is_dedupe=True),
             _OWNER,
@@ -80,7 +80,7 @@ TEMPLATES: Mapping[str, ObjectTemplate] = {
         _("Course"),
         _("Courses"),
         _("A course that many people attend. Enrolments of people, another object type, link to it."),
-        "school",
+        ICONS["course"],
         (
             _Field(_("Course code"), "string", is_dedupe=True),
             _Field(_("Title"), "string"),
@@ -92,7 +92,7 @@ TEMPLATES: Mapping[str, ObjectTemplate] = {
         _("Opportunity"),
         _("Opportunities"),
         _("A possible sale: its stage, its amount, when it should close."),
-        "handshake",
+        ICONS["opportunity"],
         (
             _Field(_("Opportunity number"), "string", is_dedupe=True),
             _OWNER,

@@ -155,7 +155,7 @@ class FilterValueField(forms.Field):
         try:
             value = self.data_type.parse(raw, UTC)
         except BadValueError as error:
-            message = _("expected %(expected)s, got '%(got)s'")
+            message = _("expected %(expected)s, got “%(got)s”")
             parameters = {"expected": str(error.expected), "got": quoted_value(raw)}
             raise forms.ValidationError(message, error.code, parameters) from None
         if isinstance(value, float):
@@ -204,7 +204,7 @@ class WordsField(forms.Field):
         for word in chosen:
             if word not in self.words:
                 parameters = {"expected": ", ".join(self.words), "got": quoted_value(word)}
-                raise forms.ValidationError(_("expected %(expected)s, got '%(got)s'"), Code.WRONG_TYPE, parameters)
+                raise forms.ValidationError(_("expected %(expected)s, got “%(got)s”"), Code.WRONG_TYPE, parameters)
         return chosen
 
 

@@ -1,4 +1,6 @@
-"""Avatars of people and users: initials on a stable colour."""
+"""Avatars of people and users, pictures of object types: initials or an icon on a stable colour."""
+
+from typing import Any
 
 from django import template
 from django.utils.html import format_html
@@ -22,3 +24,11 @@ def avatar(name: str, number: int | None, size: str = "") -> SafeString:
     return format_html(
         '<span class="ca-avatar ca-colour-{}{}" aria-hidden="true">{}</span>', colour, more, initials(str(name))
     )
+
+
+@register.simple_tag
+def object_picture(object_type: Any, size: str = "") -> SafeString:
+    """The icon of an object type in a colour by its id; hidden from screen readers, which read the name beside it."""
+    more = f" ca-picture--{size}" if size else ""
+    colour, icon = object_type.pk % COLOURS, object_type.shown_icon
+    return format_html('<span class="ca-picture ca-colour-{}{}" aria-hidden="true">{}</span>', colour, more, icon)

@@ -27,6 +27,15 @@ from people.rights import VIEW_PERSON
 
 TEMPLATES = "people/objects"
 SHOWN_FIELDS = 6  # of each record on the page of a person
+_KIND = ObjectChange.Kind
+ICONS: dict[int, str] = {
+    _KIND.ADDED: "add",
+    _KIND.CHANGED: "edit",
+    _KIND.REMOVED: "delete",
+    _KIND.RESTORED: "restore_from_trash",
+    _KIND.JOINED: "person_check",
+    _KIND.LINKED: "link",
+}
 
 
 @admin.register(ObjectRecord)
@@ -41,31 +50,29 @@ class ObjectRecordAdmin(PagesAdmin):
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         require_rights(request, records.VIEW, *([records.CHANGE] if request.method == "POST" else []))
         record = _record_or_404(pk)
-        schema, record_schema = live_schema(record.object_type_id), schema_of_record(record)
+        schema = live_schema(record.object_type_id)
         may_change = request.user.has_perm(records.CHANGE) and record.deleted_at is None
         may_change = may_change and record.object_type.is_recordable
         form = RecordForm(schema, request.POST or None, record)
         if request.method == "POST" and form.is_valid() and _save(request, record, form):
             messages.success(request, _("Saved."))
             return redirect("admin:people_objectrecord_change", pk)
-        before = parse_number(request.GET.get("before")) or None
-        changes = queries.history_of_record(record.pk, before, queries.PAGE + 1)
-        shown = changes[: queries.PAGE]
         return self.page(
             request,
             f"{TEMPLATES}/record.html",
             record.name,
+            opts=ObjectType._meta,
+            original=record.object_type,
             record=record,
-            objectrecord=record,
             object_type=record.object_type,
             version=record.object_type.live_or_draft,
             form=form,
             person=_shown_person(request, record),
             linked=_records().filter(pk=record.linked_id).first() if record.linked_id else None,
             linking=queries.linked_records(record),
-            history=[(change, _shown_changes(change, record_schema)) for change in shown],
-            next_before=shown[-1].pk if len(changes) > len(shown) else None,
+            values=[] if may_change else _shown_values(record, schema),
             may_change=may_change,
+            **_history(record, parse_number(request.GET.get("before")) or None),
             actions=_actions(request, record),
         )
 
@@ -122,7 +129,14 @@ def add_record(request: HttpRequest, type_id: int) -> HttpResponse:
     title = _("New record: %(type)s") % {"type": object_type}
     page: PagesAdmin = admin.site._registry[ObjectRecord]  # type: ignore[assignment]
     return page.page(
-        request, f"{TEMPLATES}/new_record.html", title, object_type=object_type, version=object_type.live, form=form
+        request,
+        f"{TEMPLATES}/new_record.html",
+        title,
+        opts=ObjectType._meta,
+        original=object_type,
+        object_type=object_type,
+        version=object_type.live,
+        form=form,
     )
 
 
@@ -179,7 +193,7 @@ def show_records_of_person(request: HttpRequest, person_id: int) -> HttpResponse
         schema = live_schema(chosen.object_type)
         before = parse_number(request.GET.get("before")) or None
         rows = queries.records_of_person(person.pk, chosen.object_type.pk, before, queries.PAGE + 1)
-        fields = list(schema.fields.values())[:SHOWN_FIELDS]
+        fields = [field for field in schema.fields.values() if not field.is_dedupe and not field.link_to][:SHOWN_FIELDS]
     page: PagesAdmin = admin.site._registry[ObjectRecord]  # type: ignore[assignment]
     return page.page(
         request,
@@ -202,7 +216,7 @@ def show_records_of_person(request: HttpRequest, person_id: int) -> HttpResponse
 
 def _records() -> QuerySet[ObjectRecord]:
     """Records with a page: those of types that are not deleted."""
-    return ObjectRecord.objects.filter(object_type__deleted_at__isnull=True).select_related("object_type")
+    return ObjectRecord.objects.filter(object_type__deleted_at__isnull=True).select_related("object_type__live")
 
 
 def _record_or_404(pk: int) -> ObjectRecord:
@@ -214,6 +228,22 @@ def _shown_person(request: HttpRequest, record: ObjectRecord) -> Person | None:
     if record.person_id is None or not request.user.has_perm(VIEW_PERSON):
         return None
     return Person.objects.filter(pk=record.person_id).first()
+
+
+def _shown_values(record: ObjectRecord, schema: ObjectSchema) -> list[tuple[str, str | None]]:
+    """(name, localized value) of each field of the live version."""
+    values = queries.shown_values(record, schema)
+    return [(field.name, localized_value(values.get(name))) for name, field in schema.fields.items()]
+
+
+def _history(record: ObjectRecord, before: int | None) -> dict[str, Any]:
+    """A page of the changes, each as (change, icon, changed fields), and the id that the next page begins before."""
+    changes = queries.history_of_record(record.pk, before, queries.PAGE + 1)
+    shown, schema = changes[: queries.PAGE], schema_of_record(record)
+    return {
+        "history": [(change, ICONS[change.kind], _shown_changes(change, schema)) for change in shown],
+        "next_before": shown[-1].pk if len(changes) > len(shown) else None,
+    }
 
 
 def _shown_changes(change: ObjectChange, schema: ObjectSchema) -> list[tuple[str, str | None, str | None]]:

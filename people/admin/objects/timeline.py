@@ -19,7 +19,7 @@ class RecordEntry:
 
     change: ObjectChange
     record_name: str | None
-    type_name: str
+    object_type: ObjectType
     changed: Sequence[tuple[str, str | None, str | None]]  # (field, old, new)
     is_record: bool = True
 
@@ -37,5 +37,5 @@ def record_entries(changes: Iterable[Any], types: Mapping[int, ObjectType]) -> l
     for change in changes:
         rows = changed_fields(change.changes, schema_of_number(change.object_type_id, change.version))
         changed = [(name, localized_value(old), localized_value(new)) for name, old, new in rows]
-        entries.append(RecordEntry(change, change.record_name, str(types[change.object_type_id]), changed))
+        entries.append(RecordEntry(change, change.record_name, types[change.object_type_id], changed))
     return entries

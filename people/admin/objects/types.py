@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
@@ -23,10 +24,12 @@ from people.core.errors import RejectedError
 from people.datatypes.keys import MAX_ID
 from people.definitions import differences, drafts, lifecycle
 from people.models import ObjectType
-from people.objects import definition, records
+from people.models.object_types import PERSON
+from people.objects import definition, queries, records
 from people.objects.definition import APPROVE, DELETE, EDIT, OBJECT_TYPES
 from people.objects.templates import TEMPLATES
 from people.templatetags.moments import moment
+from people.templatetags.people_tags import object_picture
 
 State = ObjectType.State
 VIEW = OBJECT_TYPES.right("view")
@@ -110,18 +113,19 @@ NEXT: dict[str, tuple[str, ...]] = {
 
 @admin.register(ObjectType)
 class ObjectTypeAdmin(PagesAdmin):
-    list_display = ("shown_name", "state_badge", "dedupe_fields", "changed")
+    list_display = ("shown_name", "state_badge", "identified_by")
     list_display_links = ("shown_name",)
     search_fields = ("api_name", "live__name", "draft__name", "live__plural_name", "draft__plural_name")
     list_select_related = ("live", "draft")
     sortable_by = ()
+    about = gettext_lazy("Facts that change and belong to people: cars, policies, subscriptions.")
     nothing_yet = gettext_lazy(
         "An object type describes facts that can change: a car and its colour, a policy and its end."
     )
     empty_icon = "deployed_code"
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        rows = ObjectType.objects.existing().with_versions()
+        rows = queries.with_figures(ObjectType.objects.existing().with_versions())
         return rows.order_by(F("retired_at").asc(nulls_first=True), "-pk")
 
     def list_actions(self, request: HttpRequest) -> list[MenuAction]:
@@ -129,25 +133,52 @@ class ObjectTypeAdmin(PagesAdmin):
             return []
         return [MenuAction(_("Deleted types"), reverse("admin:people_objecttype_deleted"))]
 
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """The columns; the figures of records for those who may see records."""
+        names = dict[str, str]()  # per request, as threads share the admin; read when the first link is shown
+
+        @admin.display(description=_("Belongs to"))
+        def belongs_to(object_type: ObjectType) -> str | None:
+            fields = object_type.live_or_draft.fields.all()
+            links = list(dict.fromkeys(field.link_to for field in fields if field.link_to))
+            if links and not names:
+                names.update({row.api_name: str(row) for row in ObjectType.objects.existing().with_versions()})
+            return ", ".join(_("Person") if link == PERSON else names.get(link, link) for link in links) or None
+
+        name, state, *others = super().get_list_display(request)
+        figures = (self.shown_count, self.last_change) if request.user.has_perm(records.VIEW) else ()
+        return [name, state, *figures, belongs_to, *others]
+
     @admin.display(description=gettext_lazy("Name"))
     def shown_name(self, object_type: ObjectType) -> str:
+        version = object_type.live_or_draft
         return format_html(
-            '<span class="ca-name"><span>{}<span class="ca-name__more">{}</span></span></span>',
-            object_type.live_or_draft.plural_name,
-            object_type.api_name,
+            '<span class="ca-name">{}<span>{}<span class="ca-name__more ca-line">{}</span></span></span>',
+            object_picture(object_type),
+            version.plural_name,
+            version.description or object_type.api_name,
         )
 
     @admin.display(description=gettext_lazy("State"))
     def state_badge(self, object_type: ObjectType) -> str:
         return state_badge(object_type.state.label, object_type.state)
 
-    @admin.display(description=gettext_lazy("Dedupe fields"))
-    def dedupe_fields(self, object_type: ObjectType) -> str:
-        return ", ".join(field.name for field in object_type.live_or_draft.fields.all() if field.is_dedupe)
+    @admin.display(description=gettext_lazy("Records"))
+    def shown_count(self, object_type: Any) -> Any:
+        if not object_type.live_id:
+            return None
+        most = queries.MOST_COUNTED
+        number = f"{intcomma(most)}+" if object_type.number > most else intcomma(object_type.number)
+        address = reverse("admin:people_objectrecord_of_type", args=[object_type.pk])
+        return format_html('<a class="ca-link" href="{}">{}</a>', address, number)
 
-    @admin.display(description=gettext_lazy("Changed"))
-    def changed(self, object_type: ObjectType) -> Any:
-        return moment(object_type.updated_at)
+    @admin.display(description=gettext_lazy("Last change"))
+    def last_change(self, object_type: Any) -> Any:
+        return moment(object_type.changed_at) if object_type.changed_at else None
+
+    @admin.display(description=gettext_lazy("Identified by"))
+    def identified_by(self, object_type: ObjectType) -> str:
+        return ", ".join(field.name for field in object_type.live_or_draft.fields.all() if field.is_dedupe)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         return add_type(request)

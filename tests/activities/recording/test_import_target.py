@@ -95,7 +95,7 @@ def test_refused_rows_are_reported_and_the_others_recorded(buy_cds, tmp_path):
     assert stop.value.code == 1
     lines = (tmp_path / "bad.csv").read_text().splitlines()
     assert lines[0] == HEADER.strip() + ",import_row,import_problem"
-    assert lines[1] == "B,1,1997-01-01,one,1,3,\"field cds: expected a whole number, got 'one'\""
+    assert lines[1] == 'B,1,1997-01-01,one,1,3,"field cds: expected a whole number, got “one”"'
     assert Activity.objects.filter(activity_type_id=buy_cds.pk).count() == 1
 
 

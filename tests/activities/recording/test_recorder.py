@@ -76,7 +76,7 @@ def test_one_bad_row_never_costs_the_others(check):
     outcomes = record_rows(new_activity(ann.pk), new_activity(ann.pk, amount="twelve"), new_activity(ann.pk))
     assert [outcome.status for outcome in outcomes] == [RecordStatus.ADDED, RecordStatus.REFUSED, RecordStatus.ADDED]
     assert located_message(outcomes[1].problems[0].under(1)) == (
-        "row 2, field amount: expected an amount like 1250.50, got 'twelve'"
+        "row 2, field amount: expected an amount like 1250.50, got “twelve”"
     )
     assert Activity.objects.filter(activity_type_id=check.pk).count() == 2
 
@@ -176,7 +176,7 @@ def test_the_primary_value_is_required_and_short(check):
     ann = make_person()
     assert problems_of(new_activity(ann.pk, primary_value=" "), new_activity(ann.pk, primary_value="x" * 256)) == [
         ["row 1, field primary_value: a value for the primary field Check is missing"],
-        [f"row 2, field primary_value: expected at most 255 characters, got '{'x' * 79}…'"],
+        [f"row 2, field primary_value: expected at most 255 characters, got “{'x' * 79}…”"],
     ]
 
 

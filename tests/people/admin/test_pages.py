@@ -103,7 +103,7 @@ def test_a_person_page_has_fields_of_the_team_and_shows_markup_as_text(admin):
     assert "<script>alert(1)" not in page and "&lt;script&gt;alert(1)" in page and "Shoe &lt;b&gt;size" in page
     assert 'value="42.5"' in page and '<option value="42">' in page
     reply = post(admin, url("person_change", ann.pk), seen_revision=1, shoeSize="big", city="Vigo")
-    assert "got &#x27;big&#x27;" in reply.text and 'value="Vigo"' in reply.text
+    assert "got “big”" in reply.text and 'value="Vigo"' in reply.text
     with query_budget("people: save person"):
         admin.post(url("person_change", ann.pk), {"seen_revision": 1, "shoeSize": "43", "city": "Vigo"})
     found = Person.objects.get(pk=ann.pk)
@@ -293,11 +293,11 @@ def test_chosen_people_are_added_to_a_list_by_a_job(admin):
     refused = post(admin, url("person_changelist"), **chosen("add_selected", ann, confirmed=1)).text
     assert "Choose a static list" in refused and not BulkAction.objects.exists()
     page = post(admin, url("person_changelist"), **chosen("add_selected", ann, confirmed=1, static_list=seeds.pk)).text
-    assert "0 of 1 people processed" in page and "In progress" in page
+    assert "0 of 1 person looked at" in page and "In progress" in page
     action = BulkAction.objects.get()
     bulk.run_bulk_action(action.pk)
     fragment = admin.get(url("person_bulk_action", action.pk), headers={"HX-Request": "true"}).text
-    assert "1 of 1 people processed, applied to 1" in fragment and "<html" not in fragment and "hx-get" not in fragment
+    assert "1 of 1 person looked at, 1 changed" in fragment and "<html" not in fragment and "hx-get" not in fragment
     with query_budget("people: bulk actions"):
         assert "Seeds" in admin.get(url("person_bulk")).text
 
@@ -407,7 +407,7 @@ def test_folders_are_made_renamed_and_deleted_when_empty(admin):
 
 def test_a_field_is_added_changed_and_deleted(admin):
     page = post(admin, url("personfield_add"), label="Shoe size", data_type="float", choices="42\nbig").text
-    assert "got &#x27;big&#x27;" in page and not PersonField.objects.custom().exists()
+    assert "got “big”" in page and not PersonField.objects.custom().exists()
     post(admin, url("personfield_add"), label="Shoe size", data_type="string", choices="42\n43", is_unique="on")
     field = PersonField.objects.custom().get()
     assert (field.api_name, field.choices, field.is_unique) == ("shoeSize", ["42", "43"], True)

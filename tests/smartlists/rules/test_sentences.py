@@ -23,7 +23,7 @@ SAMPLES = [
         " at least 2 times in past 90 days",
         "Has at least 2 activities “Deposited Check” where Amount is greater than 1,500.5 USD, Branch is not “Madrid” "
         "nor “Málaga” (or has no value) and the date of the activity is in the past 90 days, up to now. " + MADRID,
-        "Tiene al menos 2 actividades «Deposited Check» en que Amount es mayor que 1\xa0500,5 USD, Branch no es «Madrid» "
+        "Tiene al menos 2 actividades «Deposited Check» en que Amount es mayor que 1.500,5 USD, Branch no es «Madrid» "
         "ni «Málaga» (o no tiene valor) y la fecha de la actividad está en el periodo de 90 días hasta ahora. "
         + ES_MADRID,
     ),

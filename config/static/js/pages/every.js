@@ -1,4 +1,5 @@
 // What every page of the product needs.
+import { announceChanges } from "../parts/announcements.js";
 import { enableChoosing } from "../parts/chosen-rows.js";
 import { enableCopying } from "../parts/copy-buttons.js";
 import { saveDraggedOrder } from "../parts/dragged-rows.js";
@@ -21,6 +22,7 @@ document.addEventListener("htmx:load", (event) => {
   proposePeople(event.target);
 });
 document.addEventListener("DOMContentLoaded", () => {
+  announceChanges();
   focusWhatWasRefused();
   restoreFocus(); // the theme shows the page only then
 });
