@@ -1,6 +1,6 @@
 """From an event's name and properties to the values of a type: for new and waiting events alike."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -77,28 +77,34 @@ def map_values(schema: Schema, name: str, properties: Mapping[str, Any], fields:
     several properties for one field the first by this order is taken.
     """
     flat = flatten_properties(properties)
-    targets = _fields_of(schema)
-    taken: dict[str, str] = {}
-    for path, api_name in fields.items():
-        if (path in flat or path == EVENT_NAME) and api_name in targets.types:
-            taken.setdefault(api_name, path)
-    for path in flat:
-        if path in targets.types and path not in fields:
-            taken.setdefault(path, path)
-    for path in flat:
-        if path not in fields and (known := targets.by_key.get(name_key(path))) is not None:
-            taken.setdefault(known, path)
-    if targets.primary not in taken and PRIMARY_VALUE in flat and PRIMARY_VALUE not in taken.values():
-        taken[targets.primary] = PRIMARY_VALUE
-    if targets.primary not in taken and name_key(targets.primary) in _OF_NAME:
-        taken[targets.primary] = EVENT_NAME
+    taken, types = paths_of_fields(schema, flat, fields), _fields_of(schema).types
     values = {
-        api_name: fitting_value(name if path == EVENT_NAME else flat[path], targets.types[api_name])
+        api_name: fitting_value(name if path == EVENT_NAME else flat[path], types[api_name])
         for api_name, path in taken.items()
     }
     used = set(taken.values())
     unknown = {path: value for path, value in flat.items() if path not in used}
-    return MappedValues(values.pop(targets.primary, None), list(values.items()), unknown)
+    return MappedValues(values.pop(_fields_of(schema).primary, None), list(values.items()), unknown)
+
+
+def paths_of_fields(schema: Schema, paths: Collection[str], fields: Mapping[str, str]) -> dict[str, str]:
+    """The path whose value each field takes, by API name; fields without a value are not there. See `map_values`."""
+    targets = _fields_of(schema)
+    taken: dict[str, str] = {}
+    for path, api_name in fields.items():
+        if (path in paths or path == EVENT_NAME) and api_name in targets.types:
+            taken.setdefault(api_name, path)
+    for path in paths:
+        if path in targets.types and path not in fields:
+            taken.setdefault(path, path)
+    for path in paths:
+        if path not in fields and (known := targets.by_key.get(name_key(path))) is not None:
+            taken.setdefault(known, path)
+    if targets.primary not in taken and PRIMARY_VALUE in paths and PRIMARY_VALUE not in taken.values():
+        taken[targets.primary] = PRIMARY_VALUE
+    if targets.primary not in taken and name_key(targets.primary) in _OF_NAME:
+        taken[targets.primary] = EVENT_NAME
+    return taken
 
 
 def check_event(

@@ -117,6 +117,15 @@ class Schema:
                 parts[position] = prefix + self._text(position, value, zone, problems)
         return primary, "{" + ", ".join(filter(None, parts)) + "}"
 
+    @property
+    def takes_plain_primary(self) -> bool:
+        """True where a primary value that is plain text (`fast.is_plain_text`) is stored as it is."""
+        return self._takes_text
+
+    def place_of(self, api_name: str) -> tuple[int, str, Callable[[Any], str | None]]:
+        """Of a secondary field: its place in the JSON text, what stands before its value, and its `fast.QUICK`."""
+        return self._places[api_name]
+
     def type_of(self, name: str) -> DataType | None:
         """The data type of the secondary field with this API name."""
         return self._types_by_name.get(name)

@@ -12,9 +12,10 @@ from activities.inbox.names import clean_name, name_key
 from activities.inbox.sightings import Kind, Seen, seen_values
 from activities.recording.rows import NewActivity
 from activities.segment.people import Traits, Who, read_id, read_message_id, read_traits, read_who
+from activities.segment.quick_tracks import QuickReader
 from activities.segment.refused import SAID, readable_who, refused_event, refused_message, viewed_name
 from activities.segment.times import MessageTimes, message_times
-from activities.segment.wire import MAX_DEPTH, MAX_MESSAGE, Envelope
+from activities.segment.wire import MAX_DEPTH, MAX_MESSAGE, Envelope, library_text
 from activities.sources.recent import MAX_KIND, MAX_TITLE
 from activities.tracking.addresses import kept_ip_address, parse_address
 from activities.tracking.agents import Agent, parse_agent
@@ -45,9 +46,7 @@ class Message:
 
     @property
     def library(self) -> str:
-        library = self.context.get("library")
-        parts = (library.get("name"), library.get("version")) if isinstance(library, dict) else ()
-        return storable_text("/".join(part for part in parts if isinstance(part, str)))
+        return library_text(self.context.get("library"))
 
     @property
     def is_backfill(self) -> bool:
@@ -106,7 +105,11 @@ def read_messages(envelope: Envelope, client: Client, types: Any) -> list[Receiv
     """The items of a request, in order. `types`: `LiveTypes`."""
     if client.sender.is_server:  # behind a program there is another client, or none
         client = replace(client, agent=Agent(""), ip_address="")
-    items = [_item(raw, place, envelope, client, types) for place, raw in enumerate(envelope.messages)]
+    quick = QuickReader(envelope, client, types, lambda raw: read_carefully(raw, 0, envelope, client, types).row)
+    items = [
+        (quick.read(raw) if quick.is_usable else None) or read_carefully(raw, place, envelope, client, types)
+        for place, raw in enumerate(envelope.messages)
+    ]
     return [*items, item_beyond(len(items), envelope.beyond)] if envelope.beyond else items
 
 
@@ -119,7 +122,8 @@ def item_beyond(place: int, beyond: int) -> ReceivedEvent:
     return item
 
 
-def _item(raw: Any, place: int, envelope: Envelope, client: Client, types: Any) -> ReceivedEvent:
+def read_carefully(raw: Any, place: int, envelope: Envelope, client: Client, types: Any) -> ReceivedEvent:
+    """The item of any message. `client`: as it is for all of the request's messages; `place`: among these."""
     item = ReceivedEvent(f"#{place}")
     item.kind, item.title = _describe(raw)
     context, integrations = (

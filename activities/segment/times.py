@@ -41,23 +41,27 @@ def message_times(message: Mapping[str, Any], sent_at: Any, received: datetime, 
     at = parse_sent_moment(message.get(name), name)
     if at is None:
         return MessageTimes(received, None)
-    sent = _sent(message.get("sentAt")) or _sent(sent_at)
-    waited = max((sent or received) - at, timedelta())
+    sent = read_sent(message.get("sentAt")) or read_sent(sent_at)
     if is_server:
-        occurred = at if _is_at_its_word(sent, received, waited) else received - waited
+        occurred = moment_of_server(at, sent, received)
         latest = received + timedelta(hours=settings.ACTIVITIES_MAX_HOURS_AHEAD)
         if occurred > latest:
             expected = _("a moment no later than %(latest)s") % {"latest": latest.isoformat(timespec="seconds")}
             raise RejectedError(bad_value(Code.OUT_OF_RANGE, expected, message.get(name), name))
         return MessageTimes(occurred, at)
+    waited = max((sent or received) - at, timedelta())
     return MessageTimes(received - min(waited, timedelta(hours=settings.TRACKING_MAX_HOURS_LATE)), at)
 
 
-def _is_at_its_word(sent: datetime | None, received: datetime, waited: timedelta) -> bool:
-    return sent is None or abs(received - sent) <= RIGHT_WITHIN or waited > HISTORY_AFTER
+def moment_of_server(at: datetime, sent: datetime | None, received: datetime) -> datetime:
+    """When a message of a program happened. `at`, `sent`: by its clock, when that was and when it was sent."""
+    if sent is None or abs(received - sent) <= RIGHT_WITHIN:
+        return at
+    waited = max(sent - at, timedelta())
+    return at if waited > HISTORY_AFTER else received - waited
 
 
-def _sent(value: Any) -> datetime | None:
+def read_sent(value: Any) -> datetime | None:
     """The time of sending; None for one that cannot be read, which is then as good as none."""
     return _sent_text(value) if isinstance(value, str) and len(value) <= MAX_TIME else _readable(value)
 

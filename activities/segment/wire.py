@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
+from activities.tracking.reading import storable_text
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
@@ -68,6 +70,18 @@ def parse_envelope(call: str, body: bytes) -> Envelope:
     context, integrations = (_shared(value, name) for name in ("context", "integrations"))
     beyond = max(0, len(messages) - MAX_MESSAGES)
     return Envelope(messages[:MAX_MESSAGES], write_key, value.get("sentAt"), context, integrations, beyond)
+
+
+def library_text(library: Any) -> str:
+    """The name and version of the library that a message's context names, as one text."""
+    if not isinstance(library, dict):
+        return ""
+    return _joined(tuple(part for part in (library.get("name"), library.get("version")) if isinstance(part, str)))
+
+
+@lru_cache(maxsize=256)
+def _joined(parts: tuple[str, ...]) -> str:
+    return str(storable_text("/".join(parts)))
 
 
 def _shared(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -74,7 +74,7 @@ def _mark_unavailable(submission: Submission, days: Collection[date]) -> bool:
 
 def _retired_types(submissions: Sequence[Submission]) -> set[int]:
     """The ids of custom types that were retired since the hits were checked."""
-    items = [item for submission in submissions for item in submission.items if item.row is not None]
+    items = [item for submission in submissions for item in submission.items if item.has_row]
     ids = {hit.type_id for item in items for hit in item.hits if (hit.type_id or 0) >= FIRST_CUSTOM_ID}
     if not ids:
         return set()
@@ -107,7 +107,7 @@ def _forget_erased(submissions: Iterable[Submission]) -> None:
     burnt = burnt_visitors({item.visitor for item in items if item.visitor is not None})
     for item in items:
         if item.visitor in burnt:
-            item.problems, item.row, item.seen, item.title = (), None, [], ""
+            item.problems, item.row, item.later_row, item.seen, item.title = (), None, None, [], ""
 
 
 def _quarantine(submissions: Iterable[Submission]) -> None:
@@ -115,7 +115,7 @@ def _quarantine(submissions: Iterable[Submission]) -> None:
     by_source: dict[int, list[ReceivedEvent]] = {}
     for submission in submissions:
         for item in submission.items:
-            if item.problems and item.row is not None and item.problems[0].code != Code.QUOTA_REACHED:
+            if item.problems and item.read_row() is not None and item.problems[0].code != Code.QUOTA_REACHED:
                 by_source.setdefault(submission.source_id, []).append(item)
     for source_id, items in sorted(by_source.items()):
         room = max(0, QUARANTINED_A_DAY - _quarantined[source_id, today])

@@ -1,6 +1,6 @@
 """Reads one request of a web page into hits, in order, each accepted, dropped or refused."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -54,6 +54,7 @@ class ReceivedEvent:
     inbox. `is_blocked`: refused by a decision about its name, which is counted and nothing kept. `kind`, `title` and
     `check`: for the live page of its source. `not_kept`: why an acknowledged event has no hits. `visitor`: whose event
     it is, also where there are no hits. `type_id`, `library`: of a custom type's event, and the program that sent it.
+    `later_row`: what makes `row`, and of what, where hardly any such event is refused.
     """
 
     id: str
@@ -69,6 +70,18 @@ class ReceivedEvent:
     visitor: VisitorKey | None = None
     type_id: int | None = None
     library: str = ""
+    later_row: "tuple[Callable[[Any], NewActivity | None], Any] | None" = None
+
+    @property
+    def has_row(self) -> bool:
+        return self.row is not None or self.later_row is not None
+
+    def read_row(self) -> NewActivity | None:
+        """`row`, made by `later_row` where it was not made at once."""
+        if self.row is None and self.later_row is not None:
+            read, raw = self.later_row
+            self.row = read(raw)
+        return self.row
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,12 @@ def earlier_day(client_at: datetime | None, today: date) -> date | None:
     return OTHER_DAY if end - timedelta(EDGE_DAYS) <= day < end else None
 
 
+def known_days(today: date) -> tuple[date, date]:
+    """The first and the end (exclusive) of the days that are `sent_day` of a message as they are, and that have no
+    `earlier_day`."""
+    return first_message_day(today), today + timedelta(DAYS_AHEAD) - timedelta(EDGE_DAYS)
+
+
 def ensure_partitions(days: Collection[date], today: date) -> set[date]:
     """Create today's partitions and those of message ids of `days`, where they are missing.
 
