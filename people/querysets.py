@@ -144,12 +144,22 @@ def record_date_keys() -> Func:
     return Func(F("object_type"), F("fields"), function="object_date_keys", output_field=keys)
 
 
+def waits_for_link() -> Q:
+    """The condition on a record that is not deleted that one of its links waits; that of the index, too."""
+    person = Q(person_id__isnull=True, person_key__isnull=False)
+    return person | Q(linked__isnull=True, linked_key__isnull=False)
+
+
 class ObjectRecordQuerySet(models.QuerySet[M]):
     def existing(self) -> Self:
         return self.filter(deleted_at__isnull=True)
 
     def of_person(self, person_id: int) -> Self:
         return self.filter(person_id=person_id)
+
+    def waiting(self) -> Self:
+        """Existing records with a link that has no match yet."""
+        return self.existing().filter(waits_for_link())
 
     def beginning_with(self, text: str) -> Self:
         """Records for which every word of `text` is a prefix of a word of a value."""

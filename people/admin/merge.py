@@ -9,12 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from people.admin.forms import PasteForm, field_label, localized_value
 from people.core.admin.base import PagesAdmin, parse_ids, parse_number, problem_text, request_source, require_rights
 from people.core.errors import RejectedError
 from people.lists import static_lists
 from people.models import PersonField, PersonMerge
+from people.objects import personal_data as object_data
 from people.persons import merge as person_merge
 
 
@@ -55,8 +57,10 @@ def merge_people(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     choices = {name.removeprefix("from_"): parse_number(data[name]) for name in data if name.startswith("from_")}
     try:
         if request.method == "POST" and "merge" in request.POST:
-            person_merge.merge_people(winner, losers, request.user, request_source(request), choices=choices)
+            done = person_merge.merge_people(winner, losers, request.user, request_source(request), choices=choices)
             messages.success(request, _("Merged. It can be undone on this page."))
+            if number := object_data.replaced_by_merge(done):
+                messages.info(request, _replaced_text(number))
             return redirect("admin:people_person_change", winner)
         preview = person_merge.preview_merge(winner, losers, request.user, choices)
     except RejectedError as refusal:
@@ -75,8 +79,19 @@ def merge_people(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
         ids=ids,
         rows=_field_rows(preview),
         moving=preview.rows,
+        notes=preview.notes,
         undo_days=settings.MERGE_UNDO_DAYS,
     )
+
+
+def _replaced_text(number: int) -> str:
+    return ngettext(
+        "%(number)s record had the same dedupe values as another one: the one changed last stays, the other is kept in "
+        "its history.",
+        "%(number)s records had the same dedupe values as others: those changed last stay, the others are kept in "
+        "their history.",
+        number,
+    ) % {"number": number}
 
 
 def _field_rows(preview: person_merge.MergePreview) -> list[tuple[str, Any, list[tuple[int, Any]]]]:
@@ -109,5 +124,6 @@ def undo_merge(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse
         _("Undo the merge?"),
         merge=past_merge,
         hindrance=person_merge.undo_problem(past_merge),
+        replaced=object_data.replaced_by_merge(past_merge),
         fields=sorted(past_merge.changes),
     )

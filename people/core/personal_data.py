@@ -80,7 +80,8 @@ class PersonalData:
     `merge` moves the losers' rows to the winner and returns, as JSON, the data for `undo`. Without them rows stay
     unchanged, and their readers follow merges. `erase` deletes all rows of the people. `export` yields each row as
     JSON (none where rows hold nothing of the person's own). `count` returns the number of rows that an erase deletes,
-    `count_moved` of those that a merge moves (the same number where it is None).
+    `count_moved` of those that a merge moves (the same number where it is None). `merge_notes`, of the winner and the
+    losers of a merge to come, yields sentences about what else becomes of the rows.
     `keeps_ids` names the columns in which an id, and nothing else of the person, remains after an erase.
     `touched` returns the people with rows that did not come with the import that created them: these people stay
     when the import is undone. `stands_for_person`: ids of the table lead to a person, as those of a browser do, so that
@@ -96,6 +97,7 @@ class PersonalData:
     count_moved: Callable[[Sequence[int]], int] | None = None
     merge: Callable[[Merging], Any] = leave_rows_unchanged
     undo: Callable[[Merging, Any], None] = leave_rows_unchanged
+    merge_notes: Callable[[int, Sequence[int]], Iterable[str]] = field(default=lambda _winner_id, _loser_ids: ())
     export: Callable[[Sequence[int]], Iterable[Mapping[str, Any]]] = field(default=lambda _person_ids: ())
     texts: Callable[[Sequence[int]], Iterable[str]] = field(default=lambda _person_ids: ())
     touched: Callable[[Sequence[int], ImportArrival], set[int]] = field(default=no_touched_people)

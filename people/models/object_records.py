@@ -43,6 +43,8 @@ class ObjectRecord(models.Model):
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     updated_at = models.DateTimeField(_("updated at"), db_default=Now())
     deleted_at = models.DateTimeField(_("deleted at"), null=True)
+    # of a deleted record: the one that stayed when their dedupe values came to name the same person or record
+    replaced_by_id = models.BigIntegerField(null=True, editable=False)
 
     objects = querysets.ObjectRecordQuerySet.as_manager()
 
@@ -73,12 +75,38 @@ class ObjectRecord(models.Model):
                 condition=Q(linked__isnull=True, linked_key__isnull=False),
                 name="object_record_waits_record",
             ),
+            models.Index(
+                "object_type",
+                "id",
+                condition=Q(deleted_at__isnull=True) & querysets.waits_for_link(),
+                name="object_record_waiting",
+            ),
+            models.Index("replaced_by_id", name="object_record_replaced", condition=Q(replaced_by_id__isnull=False)),
+            models.Index(
+                "object_type",
+                "dedupe_hash",
+                condition=Q(replaced_by_id__isnull=False),
+                name="object_record_replaced_key",
+            ),
             GinIndex(querysets.record_words(), name="object_record_words"),
             GinIndex(querysets.record_date_keys(), name="object_record_dates"),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def waits_for_person(self) -> bool:
+        return self.person_id is None and self.person_key is not None
+
+    @property
+    def waits_for_record(self) -> bool:
+        return self.linked_id is None and self.linked_key is not None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether one of its links has no match yet."""
+        return self.waits_for_person or self.waits_for_record
 
 
 class ObjectChange(models.Model):
@@ -113,6 +141,8 @@ class ObjectChange(models.Model):
     origin_id = models.BigIntegerField(null=True)
     is_backfill = models.BooleanField(default=False)
     undoes_id = models.BigIntegerField(null=True)  # the change that this one took back
+    # the record that stayed in place of this one (REMOVED), or that this one gave way to until now (RESTORED)
+    replaced_by_id = models.BigIntegerField(null=True)
     # the values of links among `changes`, as compared; by them an erasure finds what to take out. A trigger sets them
     # in rows that the version before writes.
     link_keys = ArrayField(models.TextField(), null=True)
@@ -129,6 +159,9 @@ class ObjectChange(models.Model):
             models.Index("person_id", "changed_at", "id", name="object_change_timeline"),
             models.Index("former_person_id", name="object_change_former", condition=Q(former_person_id__isnull=False)),
             models.Index("origin_id", "id", name="object_change_origin", condition=Q(origin_id__isnull=False)),
+            models.Index(
+                "replaced_by_id", "id", name="object_change_replaced", condition=Q(replaced_by_id__isnull=False)
+            ),
             GinIndex("link_keys", name="object_change_links", condition=Q(link_keys__isnull=False)),
         ]
 

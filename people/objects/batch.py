@@ -17,6 +17,7 @@ from people.core.source import Source
 from people.datatypes.canonical import dump_json
 from people.models import ObjectChange, ObjectRecord
 from people.objects import links, record_sql
+from people.objects.identity import doubles, siblings
 from people.objects.matching import find_records, key_problems, lock_values
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused_outcome
 from people.objects.schema import ObjectSchema, RecordField
@@ -78,6 +79,7 @@ class RecordBatch:
         self.undoes = undoes
         self.outcomes: list[RecordOutcome | None] = [None] * len(rows)
         self.sides: list[_LinkSide] = []
+        self.moved: set[int] = set()  # records with new dedupe values
         self.holders: dict[bytes, int | None] = {}  # the record with these dedupe values after the rows so far
 
     def run(self, dry_run: bool, expected_revisions: Mapping[int, int]) -> list[RecordOutcome]:
@@ -215,7 +217,7 @@ class RecordBatch:
     def _apply_row(self, target: _Target, row: dict[str, Any]) -> Problem | bool:
         """Set the values and links of `row`: whether that changes anything, or why it is refused."""
         record = target.record
-        named = self._link_columns(record, row)
+        named = self._link_columns(target, row)
         if isinstance(named, Problem):
             return named
         if self.key is RecordKey.DEDUPE and (not target.is_new or target.rows):
@@ -226,7 +228,7 @@ class RecordBatch:
             return Problem(Code.TOO_LARGE, message)
         before, after = target.canonical({}), target.canonical(row)
         digest = self.schema.dedupe_hash(after)
-        if problem := self._move_key(record, digest, row):
+        if problem := self._named_alike(record, digest, after, named) or self._move_key(record, digest, row):
             return problem
         record.dedupe_hash, record.name = digest, self.schema.record_name(after)
         record.fields, record.version = stored, self.schema.number
@@ -237,11 +239,14 @@ class RecordBatch:
         target.values.update(row)
         return is_changing
 
-    def _link_columns(self, record: ObjectRecord, row: Mapping[str, Any]) -> dict[str, Any] | Problem:
+    def _link_columns(self, target: _Target, row: Mapping[str, Any]) -> dict[str, Any] | Problem:
         """The new values of a record's columns of links, or why a value is refused.
 
-        A link stays with whom it named when it was written. A value that the record has already may keep waiting.
+        A link stays with whom it named when it was written. A value that the record has already may keep waiting, and
+        so does the dedupe value of a record that a row names by another value.
         """
+        record = target.record
+        is_named = self.key is RecordKey.DEDUPE and (not target.is_new or bool(target.rows))
         columns: dict[str, Any] = {}
         for side in self.sides:
             if side.field.api_name not in row:
@@ -249,7 +254,9 @@ class RecordBatch:
             value = row[side.field.api_name]
             key = None if value is None else links.link_key(value)
             is_same = key == getattr(record, side.key_name)
-            if is_same and getattr(record, side.id_name) is not None:
+            if (is_same and getattr(record, side.id_name) is not None) or (
+                is_named and side.field.is_dedupe and not is_same
+            ):
                 continue
             named = side.found.get(key) if key is not None else None
             if isinstance(named, Problem):
@@ -282,7 +289,22 @@ class RecordBatch:
             names = [field.api_name for field in self.schema.dedupe if field.api_name in row]
             return Problem(Code.VALUE_TAKEN, _("another record has these dedupe values"), (names[0],))
         self.holders |= {before: None, digest: record.pk}
+        self.moved.add(record.pk)
         return None
+
+    def _named_alike(
+        self, record: ObjectRecord, digest: bytes, values: Mapping[str, Any], columns: Mapping[str, Any]
+    ) -> Problem | None:
+        """Return that another record names whom and what an existing one will name with its new dedupe values."""
+        before = bytes(record.dedupe_hash)
+        if not self.schema.links_in_key or record.pk is None or digest == before:
+            return None
+        keys = tuple(self.schema.dedupe_keys(values))
+        people, records = (columns.get(name, getattr(record, name)) for name in ("person_id", "linked_id"))
+        alike = siblings.named_alike(self.schema, {0: siblings.NamedRecord(keys, people, records)})
+        if alike.get(0, record.pk) in {record.pk, *self.moved}:  # those that rows before moved are no longer there
+            return None
+        return Problem(Code.VALUE_TAKEN, _("another record has these dedupe values"), (self.schema.dedupe[0].api_name,))
 
     def _write(self, targets: Sequence[_Target]) -> None:
         new = [target for target in targets if target.is_new]
@@ -297,6 +319,8 @@ class RecordBatch:
             record_sql.update_records([target.record for target in changed])
         record_sql.write_changes([pending[id(target)] for target in targets if id(target) in pending], self.source)
         links.join_records(self.schema, [target.record for target in (*new, *moved)], self.source)
+        if self.schema.links_in_key:
+            doubles.settle_records([target.record.pk for target in (*new, *changed)], self.source)
 
     def _change(self, target: _Target) -> record_sql.PendingChange | None:
         """The change of a record by all its rows; None if they change nothing."""

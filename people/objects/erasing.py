@@ -98,6 +98,7 @@ def erase_objects(erasing: Erasing) -> None:
         _clear_history(found)
         _clear_records(found)
         cursor.execute("update object_record set linked_id = null where linked_id = any(%s)", [records])
+        cursor.execute("update object_record set replaced_by_id = null where replaced_by_id = any(%s)", [records])
         cursor.execute("delete from object_record where id = any(%s)", [records])
         cursor.execute("select set_config('people.erasing', '', true)")
 

@@ -28,6 +28,7 @@ from people.models import ApprovedObjectField, ObjectChange, ObjectRecord, Perso
 from people.models.object_types import PERSON
 from people.objects import record_sql
 from people.objects.definition import EMAIL, GUID, ID
+from people.objects.identity import doubles
 from people.objects.schema import ObjectSchema, RecordField, hash_of_keys
 
 BUCKETS = 1024  # of locks: a large batch cannot fill the server's lock table
@@ -213,6 +214,7 @@ def _join(side: str, types: Sequence[int], waits: Sequence[tuple[int, str, int]]
     for start in range(0, len(joined_ids), JOINED_AT_ONCE):
         joined = ObjectRecord.objects.filter(pk__in=joined_ids[start : start + JOINED_AT_ONCE]).order_by("pk")
         record_sql.write_changes([record_sql.PendingChange(record, kind) for record in joined], source)
+    doubles.settle_records(joined_ids, source)
 
 
 def _newly_matchable_ids(announcement: events.Announcement) -> Callable[[str], list[int]] | None:

@@ -12,6 +12,7 @@ from people.datatypes.keys import MAX_BIG_ID
 from people.datatypes.parsing import is_blank
 from people.models import ObjectRecord
 from people.objects import links
+from people.objects.identity.siblings import ids_by_dedupe_values
 from people.objects.outcomes import RecordKey
 from people.objects.schema import ObjectSchema, writable_schema
 
@@ -56,6 +57,10 @@ def find_records(
     existing = ObjectRecord.objects.existing().filter(object_type=schema.type_id)
     records = existing.order_by("pk").select_for_update(no_key=True)
     if key is RecordKey.DEDUPE:
+        if schema.links_in_key:
+            named = ids_by_dedupe_values(schema, values, locks_targets=True)
+            found = {record.pk: record for record in records.filter(pk__in=named.values())}
+            return {place: found[pk] for place, pk in named.items() if pk in found}
         hashes = {place: schema.dedupe_hash(row) for place, row in values.items()}
         by_hash = {bytes(record.dedupe_hash): record for record in records.filter(dedupe_hash__in=hashes.values())}
         return {place: by_hash[digest] for place, digest in hashes.items() if digest in by_hash}

@@ -22,6 +22,7 @@ from django.db.models.functions import MD5, Cast
 
 from people.models import ObjectChange, ObjectRecord, ObjectType, Person
 from people.objects import links
+from people.objects.identity import siblings
 from people.objects.schema import ObjectSchema, RecordField, live_schema
 
 PAGE = 50
@@ -72,10 +73,13 @@ def records_of_person(
 
 
 def history_of_record(record_id: int, before_id: int | None = None, limit: int = PAGE) -> list[ObjectChange]:
-    """A page of the changes of a record, the newest first."""
-    rows = ObjectChange.objects.filter(record_id=record_id)
+    """A page of the changes of a record, the newest first, with those by which others gave way to it."""
+    gave_way = Q(replaced_by_id=record_id, kind=ObjectChange.Kind.REMOVED)
+    rows = ObjectChange.objects.filter(Q(record_id=record_id) | gave_way)
     if before_id is not None:
         rows = rows.filter(pk__lt=before_id)
+    name = ObjectRecord.objects.filter(pk=OuterRef("record_id")).values("name")
+    rows = rows.annotate(record_name=Subquery(name))
     return list(rows.select_related("user").order_by("-pk")[:limit])
 
 
@@ -128,10 +132,9 @@ def linked_records(record: ObjectRecord, limit: int = PAGE) -> list[ObjectRecord
 
 def records_by_keys(schema: ObjectSchema, rows: Sequence[Mapping[str, Any]]) -> dict[int, ObjectRecord]:
     """The record of each of `rows` with canonical dedupe values, by place."""
-    hashes = {place: schema.dedupe_hash(row) for place, row in enumerate(rows)}
-    found = ObjectRecord.objects.existing().filter(object_type=schema.type_id, dedupe_hash__in=hashes.values())
-    by_hash = {bytes(record.dedupe_hash): record for record in found}
-    return {place: by_hash[digest] for place, digest in hashes.items() if digest in by_hash}
+    ids = siblings.ids_by_dedupe_values(schema, dict(enumerate(rows)))
+    found = ObjectRecord.objects.existing().in_bulk(ids.values())
+    return {place: found[pk] for place, pk in ids.items() if pk in found}
 
 
 def records_by_link(schema: ObjectSchema, link: RecordField, values: Collection[Any]) -> QuerySet[ObjectRecord]:
@@ -154,9 +157,8 @@ def shown_values(record: ObjectRecord, schema: ObjectSchema | None = None) -> di
 
 
 def waiting_records(object_type: ObjectType) -> QuerySet[ObjectRecord]:
-    """Records whose link to a person has no match yet."""
-    waiting = Q(person_id__isnull=True, person_key__isnull=False)
-    return ObjectRecord.objects.existing().filter(waiting, object_type=object_type)
+    """Records with a link that has no match yet."""
+    return ObjectRecord.objects.waiting().filter(object_type=object_type)
 
 
 def people_of(records: Sequence[ObjectRecord]) -> dict[int, Person]:

@@ -38,6 +38,7 @@ class PendingChange:
     former_person_id: int | None = None
     undoes_id: int | None = None
     link_keys: Sequence[str] | None = None  # of the values of links among `changes`
+    replaced_by_id: int | None = None  # the record that stays, or stayed, of two that meet
 
 
 def insert_records(records: Sequence[ObjectRecord]) -> None:
@@ -110,6 +111,16 @@ def mark_deleted(records: Sequence[ObjectRecord], is_deleted: bool) -> None:
         record.deleted_at, record.updated_at = now if is_deleted else None, now
 
 
+def set_replaced(records: Sequence[ObjectRecord]) -> None:
+    """Write by which record each of these, locked by the caller, is replaced."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """update object_record r set replaced_by_id = v.replaced_by_id
+            from unnest(%s::bigint[], %s::bigint[]) as v (id, replaced_by_id) where r.id = v.id""",
+            [[record.pk for record in records], [record.replaced_by_id for record in records]],
+        )
+
+
 def write_changes(pending: Sequence[PendingChange], source: Source) -> list[events.RecordChange]:
     """Write the changes, in this order, and publish them; in the transaction that makes them."""
     if not pending:
@@ -156,6 +167,7 @@ def _change_columns(pending: Sequence[PendingChange]) -> dict[str, tuple[str, li
         "revision": ("int", [record.revision for record in records]),
         "version": ("smallint", [record.version for record in records]),
         "undoes_id": ("bigint", [change.undoes_id for change in pending]),
+        "replaced_by_id": ("bigint", [change.replaced_by_id for change in pending]),
         "link_keys": (
             "text",
             [None if change.link_keys is None else json.dumps(change.link_keys) for change in pending],

@@ -14,6 +14,7 @@ from people.core.source import Source
 from people.models import ObjectChange, ObjectRecord, ObjectType
 from people.objects import links, record_sql
 from people.objects.batch import refuse_if_changed
+from people.objects.identity import siblings
 from people.objects.matching import find_records, key_problems, lock_keys, lock_type
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused_outcome
 from people.objects.records import MAX_BATCH, upsert_records
@@ -101,17 +102,34 @@ def restore_records(
         elif record.deleted_at is None:
             outcomes.append(refused_outcome(Problem(Code.NOT_DELETED, _("the record is not deleted"))))
         elif bytes(record.dedupe_hash) in taken:
-            outcomes.append(
-                refused_outcome(Problem(Code.VALUE_TAKEN, _("another record has these dedupe values by now")))
-            )
+            outcomes.append(refused_outcome(_taken()))
         else:
             taken.add(bytes(record.dedupe_hash))
             restored[record.pk] = record
             outcomes.append(RecordOutcome(RecordStatus.RESTORED, record.pk, record.guid))
     links.resolve_waiting(schema, list(restored.values()))
+    _leave_out_named_alike(schema, restored, outcomes)
     _mark(list(restored.values()), Kind.RESTORED, source, undoes)
     links.join_records(schema, list(restored.values()), source)
     return outcomes
+
+
+def _leave_out_named_alike(
+    schema: ObjectSchema, restored: dict[int, ObjectRecord], outcomes: list[RecordOutcome]
+) -> None:
+    """Refuse records whose dedupe values name the same person or record as those of another record by now."""
+    if not schema.links_in_key or not restored:
+        return
+    named = {pk: siblings.named_by_record(schema, record) for pk, record in restored.items()}
+    siblings.lock_named(schema, named.values())
+    for pk in siblings.named_alike(schema, named):
+        place = next(place for place, outcome in enumerate(outcomes) if outcome.record_id == pk)
+        outcomes[place] = refused_outcome(_taken())
+        del restored[pk]
+
+
+def _taken() -> Problem:
+    return Problem(Code.VALUE_TAKEN, _("another record has these dedupe values by now"))
 
 
 def _lock_deleted(
@@ -204,6 +222,10 @@ def _lock(
 
 def _mark(records: Sequence[ObjectRecord], kind: int, source: Source, undoes: Mapping[int, int]) -> None:
     if records:
+        if replaced := [record for record in records if record.replaced_by_id is not None]:
+            for record in replaced:
+                record.replaced_by_id = None
+            record_sql.set_replaced(replaced)
         record_sql.mark_deleted(records, kind == Kind.REMOVED)
         record_sql.write_changes(
             [record_sql.PendingChange(record, kind, undoes_id=undoes.get(record.pk)) for record in records], source

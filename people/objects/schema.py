@@ -66,6 +66,9 @@ class ObjectSchema:
         self.person_link = next((field for field in fields if field.link_to == PERSON), None)
         self.object_link = next((field for field in fields if field.link_to not in ("", PERSON)), None)
         self._hashed = sorted(field.api_name for field in self.dedupe)  # positions may change
+        self.is_person_in_key = self.person_link is not None and self.person_link.is_dedupe
+        self.is_record_in_key = self.object_link is not None and self.object_link.is_dedupe
+        self.links_in_key = self.is_person_in_key or self.is_record_in_key
 
     @cached_property
     def linked_type_id(self) -> int:
@@ -105,7 +108,15 @@ class ObjectSchema:
 
     def dedupe_hash(self, values: Mapping[str, Any]) -> bytes:
         """The hash of the dedupe values among canonical `values`, the same for any case and Unicode form of text."""
-        return hash_of_keys([key_of(canonical_text(values[name])) for name in self._hashed])
+        return hash_of_keys(self.dedupe_keys(values))
+
+    def dedupe_keys(self, values: Mapping[str, Any]) -> list[str]:
+        """The dedupe values among canonical `values`, as compared, in the order of their hash."""
+        return [key_of(canonical_text(values[name])) for name in self._hashed]
+
+    def place_in_key(self, dedupe_field: RecordField) -> int:
+        """The place of a field among `dedupe_keys`."""
+        return self._hashed.index(dedupe_field.api_name)
 
     def record_name(self, values: Mapping[str, Any]) -> str:
         return BETWEEN.join(canonical_text(values[field.api_name]) for field in self.dedupe)

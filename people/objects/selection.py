@@ -21,13 +21,14 @@ PARAMETERS = ("state", "q", "field", "value", *OF_IMPORT)
 def selected_records(schema: ObjectSchema, parameters: Mapping[str, Any]) -> tuple[QuerySet[ObjectRecord], str]:
     """The records of a type that `parameters` select, and why the value of a field was not understood.
 
-    `state`: "" those that are not deleted, "deleted", or "waiting" for their person; `q`: words that a record's name
-    begins with; `field` with `value`; `added_by` or `changed_by`: the number of an import. Unknown ones select nothing.
+    `state`: "" those that are not deleted, "deleted", or "waiting" for what a link names; `q`: words that a record's
+    name begins with; `field` with `value`; `added_by` or `changed_by`: the number of an import. Unknown ones select
+    nothing.
     """
     state = _text(parameters, "state")
     rows = ObjectRecord.objects.filter(Q(deleted_at__isnull=state != "deleted"), object_type=schema.type_id)
     if state == "waiting":
-        rows = rows.filter(person_id__isnull=True, person_key__isnull=False)
+        rows = rows.waiting()
     for name, kind in OF_IMPORT.items():
         if (number := import_number(parameters, name)) is not None:
             changes = ObjectChange.objects.filter(channel=Channel.IMPORT, origin_id=number, kind=kind, undoes_id=None)

@@ -72,11 +72,12 @@ class FieldPreview:
 
 @dataclass(frozen=True, slots=True)
 class MergePreview:
-    """Preview of a merge: the people, winner first; every field with a value; and the rows that move."""
+    """Preview of a merge: the people, winner first; every field with a value; the rows that move; and sentences."""
 
     people: Sequence[Person]
     fields: Sequence[FieldPreview]
     rows: Sequence[tuple[str, int]]
+    notes: Sequence[str] = ()
 
 
 def preview_merge(
@@ -96,7 +97,8 @@ def preview_merge(
         table for table in personal_data.registered_tables() if table.merge is not personal_data.leave_rows_unchanged
     ]
     rows = [(str(table.label), count) for table in moving if (count := (table.count_moved or table.count)(ids))]
-    return MergePreview(people, fields, rows)
+    notes = [note for table in moving for note in table.merge_notes(winner.pk, ids)]
+    return MergePreview(people, fields, rows, notes)
 
 
 @transaction.atomic

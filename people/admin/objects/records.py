@@ -69,6 +69,7 @@ class ObjectRecordAdmin(PagesAdmin):
             form=form,
             person=_shown_person(request, record),
             linked=_records().filter(pk=record.linked_id).first() if record.linked_id else None,
+            replaced_by=_replacing(record),
             linking=queries.linked_records(record),
             values=[] if may_change else _shown_values(record, schema),
             may_change=may_change,
@@ -221,6 +222,13 @@ def _records() -> QuerySet[ObjectRecord]:
 
 def _record_or_404(pk: int) -> ObjectRecord:
     return get_object_or_404(_records(), pk=min(pk, MAX_BIG_ID))
+
+
+def _replacing(record: ObjectRecord) -> ObjectRecord | None:
+    """The record that replaced a deleted one."""
+    if record.replaced_by_id is None or record.deleted_at is None:
+        return None
+    return _records().filter(pk=record.replaced_by_id).first()
 
 
 def _shown_person(request: HttpRequest, record: ObjectRecord) -> Person | None:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import django_filters
-from django.db.models import Q
 from django.db.models.fields.json import KeyTextTransform
 
 from people.models import ApprovedObjectField, ObjectRecord, ObjectType
+from people.querysets import waits_for_link
 from people.rest.definition_filters import DEFINITION_STATES, LIFE_CYCLE_COLUMNS, shown_attribute
 from people.rest.filters import (
     NUMBER_KEY,
@@ -50,11 +50,8 @@ class ObjectRecordFilterSet(StrictFilterSet):
 
     search = SearchFilter(find=lambda records, text: records.beginning_with(text))
     is_waiting = WordsFilter(
-        {
-            "true": Q(person_id__isnull=True, person_key__isnull=False),
-            "false": Q(person_id__isnull=False) | Q(person_key__isnull=True),
-        },
-        "Records whose link names nobody yet.",
+        {"true": waits_for_link(), "false": ~waits_for_link()},
+        "Records with a link that names nobody, or no record, yet.",
     )
     typed = {
         "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
@@ -76,6 +73,7 @@ class ObjectRecordFilterSet(StrictFilterSet):
         "fields": "filtered by field: values.<api_name>",
         "revision": "stands in the ETag",
         "deleted_at": "deleted records are on no list",
+        "replaced_by_id": "replaced records are deleted",
     }
 
     def __init__(self, data: Any = None, queryset: Any = None, **options: Any) -> None:

@@ -172,7 +172,11 @@ class ObjectRecordViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin)
     )
     @action(["GET"], detail=True, pagination_class=None, filter_backends=())
     def history(self, request: Any, object_type: str, pk: int) -> Response:
-        """The changes of a record, the newest first, 50 a page; of a deleted one, too."""
+        """The changes of a record, the newest first, 50 a page; of a deleted one, too.
+
+        Among them are those by which other records gave way to it when the dedupe values of both came to name the same
+        person or record, with all their values.
+        """
         record = self._record(ObjectRecord.objects.filter(object_type=self.object_type), pk)
         before = read_query(HistoryQuerySerializer(data=request.query_params)).get("before")
         changes = queries.history_of_record(record.pk, before, queries.PAGE + 1)
@@ -184,7 +188,10 @@ class ObjectRecordViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin)
     @extend_schema(parameters=[BACKFILL], request=None, responses=ObjectRecordSerializer)
     @action(["POST"], detail=True, url_path="history/<int:change_id>/undo")
     def undo(self, request: Any, object_type: str, pk: int, change_id: int) -> Response:
-        """Take a change back: its fields get their former values, or the record is deleted or restored again."""
+        """Take a change back: its fields get their former values, or the record is deleted or restored again.
+
+        The answer is the record after it: a deleted one has `deleted_at`.
+        """
         changes = ObjectChange.objects.filter(object_type_id=self.object_type.pk, record_id=min(pk, MAX_BIG_ID))
         change = changes.filter(pk=min(change_id, MAX_BIG_ID)).first()
         if change is None:
@@ -248,17 +255,20 @@ def _record_json(record: ObjectRecord, schema: ObjectSchema) -> dict[str, Any]:
         "name": record.name,
         "person": record.person_id,
         "linked_record": record.linked_id,
-        "is_waiting": record.person_key is not None and record.person_id is None,
+        "is_waiting": record.is_waiting,
         "values": {name: value for name, value in record.fields.items() if name in schema.fields},
         "version": record.version,
         "created_at": record.created_at,
         "updated_at": record.updated_at,
+        "deleted_at": record.deleted_at,
+        "replaced_by": record.replaced_by_id if record.deleted_at else None,
     }
 
 
 def _change_json(change: ObjectChange) -> dict[str, Any]:
     return {
         "id": change.pk,
+        "record": change.record_id,
         "kind": ObjectChange.Kind(change.kind).name.lower(),
         "changes": change.changes,
         "person": change.person_id,
@@ -266,6 +276,7 @@ def _change_json(change: ObjectChange) -> dict[str, Any]:
         "source": Channel(change.channel).word,
         "user": change.user.get_username() if change.user else None,
         "undoes": change.undoes_id,
+        "replaced_by": change.replaced_by_id,
     }
 
 

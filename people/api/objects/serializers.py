@@ -154,11 +154,16 @@ class ObjectRecordSerializer(StrictSerializer):
         allow_null=True, help_text="Null while the link waits for somebody, and without a link."
     )
     linked_record = serializers.IntegerField(allow_null=True, help_text="The record of another type that it links to.")
-    is_waiting = serializers.BooleanField(help_text="The link names nobody yet.")
+    is_waiting = serializers.BooleanField(help_text="A link names nobody, or no record, yet.")
     values = ValuesField()
     version = serializers.IntegerField()
     created_at = UTCDateTimeField()
     updated_at = UTCDateTimeField()
+    deleted_at = UTCDateTimeField(allow_null=True, help_text="Only the answers to an undo have deleted records.")
+    replaced_by = serializers.IntegerField(
+        allow_null=True,
+        help_text="Of a deleted record: the one that stayed when both came to name the same person or record.",
+    )
 
 
 class ObjectValuesInputSerializer(StrictSerializer):
@@ -208,6 +213,7 @@ class ObjectChangeSerializer(StrictSerializer):
     """One change of a record. `changes` has the old and the new value of each field."""
 
     id = serializers.IntegerField()
+    record = serializers.IntegerField(help_text="Another one where that gave way to the record.")
     kind = serializers.ChoiceField(KINDS)
     changes = ChangesField()
     person = serializers.IntegerField(allow_null=True)
@@ -215,6 +221,10 @@ class ObjectChangeSerializer(StrictSerializer):
     source = serializers.ChoiceField([channel.word for channel in Channel])  # type: ignore[assignment]  # a declared field
     user = serializers.CharField(allow_null=True)
     undoes = serializers.IntegerField(allow_null=True, help_text="The change that this one took back.")
+    replaced_by = serializers.IntegerField(
+        allow_null=True,
+        help_text="The record to which this one gave way, or by which it was replaced until it was restored.",
+    )
 
 
 class ObjectHistorySerializer(StrictSerializer):

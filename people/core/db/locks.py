@@ -2,7 +2,7 @@
 
 PostgreSQL's advisory keys are 64 bits for the whole database, so the top byte is the space of a key.
 Order, to avoid deadlocks: PEOPLE, then TYPE (ascending), then LOOKUP (ascending), then rows of people, then those of
-objects (OBJECT_TYPE, OBJECT_KEY, OBJECT_LINK), then rows of objects.
+objects (OBJECT_TYPE, OBJECT_KEY, OBJECT_LINK, OBJECT_TARGET), then rows of objects.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,6 +34,7 @@ class LockSpace(IntEnum):
     OBJECT_TYPE = 24  # shared by writers of a type's records; exclusive for approve, retire, delete; 0: naming
     OBJECT_KEY = 25  # the dedupe values of one record, so that two upserts create one
     OBJECT_LINK = 26  # one value of a link to a record: of the one that waits, and of the one that appears
+    OBJECT_TARGET = 30  # whom or what the dedupe values of records name, so that no two records name it alike
     OBJECT_CHANGES = 27  # carries the sequence value a writer of changes of records read before it took ids
     MIGRATION = 29  # the one process that migrates the database; held by the session
     FORM_CONTENT = 28  # the content of a submission without an id, sent one way: two at once are one; after PEOPLE

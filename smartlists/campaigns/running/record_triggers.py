@@ -127,7 +127,9 @@ def _change_sql(trigger: ObjectTrigger, context: TranslationContext) -> Sql:
     """The condition on `object_change` for the changes that satisfy a trigger."""
     object_type = context.names.object(trigger.object)
     kinds = [int(kind) for kind in KINDS[trigger.event]]
-    parts = [Sql("object_type_id = %s and kind = any(%s::int[]) and person_id is not null", (object_type.id, kinds))]
+    # a record that gave way to another one was not removed
+    own = "object_type_id = %s and kind = any(%s::int[]) and person_id is not null and replaced_by_id is null"
+    parts = [Sql(own, (object_type.id, kinds))]
     if trigger.changed and trigger.changed.field:
         field = context.names.field(object_type, trigger.changed.field)
         parts += object_statements.field_change_conditions(trigger.changed, field.data_type, context.clock)
