@@ -202,7 +202,7 @@ STORAGES = {
 }
 
 FILES_DIR = Path(env.str("FILES_DIR", "") or DATA_DIR / "files")  # uploads and exports: shared by all processes
-COLUMN_INDEX = env.bool("COLUMN_INDEX", False)  # answer smart lists from files in DATA_DIR/columns where that is exact
+COLUMN_INDEX = env.bool("COLUMN_INDEX", True)  # answer smart lists from files in DATA_DIR/columns where that is exact
 FILES_KEPT_DAYS = env.int("FILES_KEPT_DAYS", 7)
 IMPORT_MAX_UNZIPPED_BYTES = env.int("IMPORT_MAX_UNZIPPED_MB", 16 * 1024) * 1024**2  # of one gzip file
 IMPORT_REFUSED_BYTES_KEPT = env.int("IMPORT_REFUSED_MB_KEPT", 64) * 1024**2  # of one import's refused rows

@@ -22,3 +22,4 @@ DATABASES["default"]["OPTIONS"]["options"] = DATABASE_OPTIONS.replace(  # noqa: 
 AXES_ENABLED = False  # but in the tests of throttling: the test client logs in without a request
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DISK_RESERVE_BYTES = 0  # but in the tests of the reserve: a machine of tests may have little
+COLUMN_INDEX = False  # but in its own tests: its files belong to one database
