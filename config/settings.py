@@ -174,10 +174,12 @@ else:
     DATABASES = {"default": env.db_url("DATABASE_URL")}
     if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must be a postgresql:// address.")
+# a server whose machine is gone is noticed in seconds, not in the quarter of an hour of TCP; parameters of the URL win
+TCP_OPTIONS = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 DATABASES["default"].update(
     CONN_MAX_AGE=60,
     CONN_HEALTH_CHECKS=True,
-    OPTIONS={**DATABASES["default"].get("OPTIONS", {}), "options": DATABASE_OPTIONS},
+    OPTIONS={**TCP_OPTIONS, **DATABASES["default"].get("OPTIONS", {}), "options": DATABASE_OPTIONS},
 )
 WITH_DEMO = env.bool("DEMO", DATABASE_IS_EMBEDDED)  # at the first start
 if test_database := env.str("TEST_DATABASE_NAME", ""):  # a process started by a test uses the test's database

@@ -120,8 +120,10 @@ def read_hit(click: ReceivedClick, types: LiveTypes) -> Hit | None:
 def keep_clicks(clicks: Sequence[ReceivedClick]) -> None:
     """Commit the clicks in one transaction. What the same browser did a moment before is a repeat and kept once.
 
-    After an exception nothing is committed, and the same clicks may be given again.
+    After an exception nothing is committed, and the same clicks may be given again. A click that is tried again while
+    its first try still waits comes twice: it is one.
     """
+    clicks = list({id(click): click for click in clicks}.values())
     missing = prepare_partitions([click.hit for click in clicks if click.hit is not None])
     with transaction.atomic():
         for click in clicks:

@@ -37,6 +37,7 @@ from config.collector.segment import is_segment_path, serve_segment
 from config.collector.sending import send_file
 from config.collector.windows import CallWindows
 from config.collector.writer import Committable, NotCommittedError, QueueFullError, Writer
+from config.observability import outages
 from people.core.codes import Code
 from people.core.errors import RejectedError
 
@@ -154,11 +155,13 @@ class Collector:
             await self._send_script(_only(request, "GET", "HEAD"), reply, path)
 
     async def _require_database(self) -> None:
-        """Raise `HttpError` (503) where the database does not answer; a server that hangs refuses no connection."""
+        """Raise `HttpError` (503) where the database does not answer, as one that hangs, or its disk is full."""
         try:
             await asyncio.wait_for(self.known.in_database(_ask_database), READY_SECONDS)
         except TimeoutError:
             raise unavailable_error() from None
+        if not outages.has_room():
+            raise unavailable_error(outages.DISK_FULL)
 
     # --- Requests --------------------------------------------------------------------------------------------
 
@@ -318,8 +321,8 @@ async def _committed(writer: Writer, submission: Committable) -> None:
         await writer.submit(submission)
     except QueueFullError:
         raise HttpError(503, "busy", "Too much is waiting.", {"Retry-After": "2"}) from None
-    except NotCommittedError:
-        raise unavailable_error() from None
+    except NotCommittedError as error:
+        raise unavailable_error(error.outage) from None
 
 
 def _only(request: Request, *methods: str) -> Request:

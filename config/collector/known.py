@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from time import monotonic
@@ -19,7 +19,7 @@ from activities.tracking.live_types import LiveTypes, load_live_types
 from activities.tracking.senders import FRESH_SECONDS, USABLE_SECONDS, KnownKey, KnownKeys, read_key
 from activities.visitors.partitions import make_days
 from config.collector.http import HttpError
-from config.observability import collector_heartbeat
+from config.observability import collector_heartbeat, outages
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -29,6 +29,7 @@ NEW_TYPES_SECONDS = 0.25  # the least time between two reads of the types for un
 MOST_UNKNOWN = 10_000  # unknown names that are remembered; with so many, types are read by the beat alone
 MOST_REFUSALS = 100
 REREAD_SECONDS = 0.25  # the time for which a request waits for a key to be read again
+READ_SECONDS = 4.0  # for which anything waits for the database, which may be frozen
 MOST_READINGS = 200  # reads of keys at once; each made-up address of an attacker causes one
 
 
@@ -109,18 +110,25 @@ class KnownState:
 
         `source_id`: of the source whose events have these names, without it they are names of types. A name that is
         still unknown is not looked up again before the next beat; requests without new names never wait. A request
-        with new names is answered by a reading that began after it came, which it shares with those beside it.
+        with new names is answered by a reading that began after it came, which it shares with those beside it. Raises
+        `HttpError` (503).
         """
         wanted, came_at = list(names), monotonic()
         if self.types is not None and not self._unknown_of(self.types, wanted, source_id):
             return self.types
+        try:
+            return await asyncio.wait_for(self._types_with(wanted, source_id, came_at), READ_SECONDS)
+        except TimeoutError:
+            raise unavailable_error() from None
+
+    async def _types_with(self, names: Sequence[str], source_id: int | None, came_at: float) -> LiveTypes:
         async with self._reading_types:
             types = self.types
-            if types is None or self._unknown_of(types, wanted, source_id):
+            if types is None or self._unknown_of(types, names, source_id):
                 if types is None or self._types_read_at < came_at:
                     await asyncio.sleep(self._types_read_at + NEW_TYPES_SECONDS - monotonic())
                     types = await self._read_types()
-                self._unknown.update(self._unknown_of(types, wanted, source_id))
+                self._unknown.update(self._unknown_of(types, names, source_id))
         return types
 
     async def _read_types(self) -> LiveTypes:
@@ -145,11 +153,17 @@ class KnownState:
         ]
 
     async def in_database(self, read: Callable[[], T], pool: ThreadPoolExecutor | None = None) -> T:
-        """The result of `read`, run in a thread. Raises `HttpError` (503) while the database is unavailable."""
+        """The result of `read`, run in a thread. Raises `HttpError` (503) while the database is unavailable.
+
+        A frozen server refuses nothing: the thread waits for it, the request only for `READ_SECONDS`.
+        """
+        reading = asyncio.get_running_loop().run_in_executor(pool or self._pool, _guarded, read)
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool or self._pool, _guarded, read)
-        except (DatabaseError, InterfaceError):
+            return await asyncio.wait_for(reading, READ_SECONDS)
+        except TimeoutError:
             raise unavailable_error() from None
+        except (DatabaseError, InterfaceError) as error:
+            raise unavailable_error(outages.find_outage(error)) from None
 
     async def keep_current(self, state: Callable[[], dict[str, int]]) -> None:
         """Read the types repeatedly, and write the heartbeat of this process, until cancelled.
@@ -185,8 +199,11 @@ class KnownState:
         self._pool_of_unknown.shutdown(cancel_futures=True)
 
 
-def unavailable_error() -> HttpError:
-    return HttpError(503, "unavailable", "The database cannot be reached just now.", {"Retry-After": "5"})
+def unavailable_error(outage: outages.Outage | None = None) -> HttpError:
+    """The answer while nothing can be read or kept: the request is to be sent again."""
+    if outage is None or outage is outages.TIMEOUT:  # the sender asked for nothing that could be less
+        outage = outages.current_outage()
+    return HttpError(503, outage.code, str(outage.message), {"Retry-After": str(outage.retry_after)})
 
 
 def _guarded(read: Callable[[], T]) -> T:

@@ -13,13 +13,14 @@ import psycopg
 from django.db import InterfaceError, OperationalError, connection
 
 from activities.tracking.committing import commit_submissions
+from config.observability import outages
 from people.core import metrics
 
 logger = logging.getLogger(__name__)
 
 MAX_GROUP = 1_000  # hits or items in one transaction
-COMMIT_WAIT = 30.0  # seconds for which a request waits for its commit
-EXPIRY_SECONDS = 1.0
+COMMIT_WAIT = 6.0  # seconds for which a request waits for its commit; senders give up after some ten
+EXPIRY_SECONDS = 0.5
 BUSY_SECONDS = 5.0  # for which a visitor that is being associated is waited for
 BUSY_PAUSE = 0.02
 COMMIT_SECONDS = metrics.register_histogram("collector_commit_seconds", "Commits of the collector.")
@@ -30,7 +31,14 @@ class QueueFullError(Exception):
 
 
 class NotCommittedError(Exception):
-    """The submission was not committed, or the result is unknown: the client has to send it again."""
+    """The submission was not committed, or the result is unknown: the client has to send it again.
+
+    `outage`: the reason, if it is known.
+    """
+
+    def __init__(self, outage: outages.Outage | None = None) -> None:
+        super().__init__()
+        self.outage = outage
 
 
 class Committable(Protocol):
@@ -147,12 +155,14 @@ class Writer(threading.Thread):
 
     def _try(self, group: list[_Entry]) -> Exception | None:
         """Commit; after a lost connection once more, as message ids keep a row from being stored twice."""
+        outage = None
         for is_last in (False, True):
             started = perf_counter()
             try:
                 self._commit_all([entry.submission for entry in group])
             except (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError) as error:
                 connection.close()
+                outage = outages.find_outage(error)
                 if is_last:
                     logger.warning("the database took nothing: %s", str(error).partition("\n")[0])
             except Exception as error:
@@ -163,7 +173,7 @@ class Writer(threading.Thread):
             else:
                 COMMIT_SECONDS.observe(perf_counter() - started)
                 return None
-        return NotCommittedError()
+        return NotCommittedError(outage)
 
     def _wait_for_visitors(self, busy: list[_Entry], only_busy: bool) -> None:
         """Queue hits again until their visitor's association is committed, for a limited time."""

@@ -4,12 +4,15 @@ Recovery needs no action: Django opens a new connection at the next request afte
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from psycopg import errors
 
+from config.postgres.server import FLOOR_BYTES, EmbeddedPostgres
 from people.core.codes import Code
 
 TOO_LONG = (errors.QueryCanceled, errors.LockNotAvailable)
@@ -41,7 +44,17 @@ def find_outage(error: BaseException | None) -> Outage | None:
         return None
     if isinstance(error, errors.DiskFull):
         return DISK_FULL
-    return TIMEOUT if isinstance(error, TOO_LONG) else UNAVAILABLE
+    return TIMEOUT if isinstance(error, TOO_LONG) else current_outage()
+
+
+def current_outage() -> Outage:
+    """Why the database is unavailable, as far as that is known without it."""
+    return UNAVAILABLE if has_room() else DISK_FULL
+
+
+def has_room() -> bool:
+    """False where the embedded database's disk is full; another server reports that itself."""
+    return not settings.DATABASE_IS_EMBEDDED or EmbeddedPostgres(Path(settings.DATA_DIR)).free_bytes() >= FLOOR_BYTES
 
 
 def limit_statements(seconds: float) -> None:

@@ -46,6 +46,7 @@ class EmbeddedPostgres:
         self._lock: int | None = None
         self._temporary_location: Location | None = None
         self._is_waiting = False  # for space on the disk
+        self._answered: int | None = None  # the server's process id, when it last responded
 
     @property
     def is_initialised(self) -> bool:
@@ -89,7 +90,7 @@ class EmbeddedPostgres:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _frame: stopping.append(received))
         while not stopping:
-            if not self._responds() and self._has_room():
+            if not self._responds() and not self._hangs() and self._has_room():
                 try:
                     self._initialise_and_start()
                     print("database: ready", flush=True)
@@ -99,10 +100,22 @@ class EmbeddedPostgres:
             time.sleep(FULL_SECONDS if self._is_waiting else 0.5)
         self.stop()
 
+    def _hangs(self) -> bool:
+        """Return whether the server that responded before is still there: no second one can be started beside it."""
+        self._reap(self._answered)
+        return self._answered is not None and self._postmaster() == self._answered
+
+    def free_bytes(self) -> int:
+        """Free bytes on the disk of the data."""
+        place = self._data_place()
+        return shutil.disk_usage(place if place.exists() else self.data_dir).free
+
+    def _data_place(self) -> Path:
+        return Path(self.location.data) if self.is_initialised else self.data_dir
+
     def _has_room(self) -> bool:
         """Return whether the disk has room for a start; with a full one the server would end at once, repeatedly."""
-        place = Path(self.location.data) if self.is_initialised else self.data_dir
-        free = shutil.disk_usage(place if place.exists() else self.data_dir).free
+        place, free = self._data_place(), self.free_bytes()
         was_waiting, self._is_waiting = self._is_waiting, free < FLOOR_BYTES
         if self._is_waiting and not was_waiting:
             print(
@@ -316,6 +329,7 @@ class EmbeddedPostgres:
             self._connect(user, password_file).close()
         except psycopg.OperationalError:
             return False
+        self._answered = self._postmaster()
         return True
 
     def _wait_until_responding(self, seconds: float) -> None:

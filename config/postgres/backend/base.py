@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db.backends.postgresql import base
 from django.db.utils import OperationalError
 from psycopg import OperationalError as DriverError
+from psycopg.errors import ConnectionTimeout
 
 from config.postgres.binaries import DatabaseUnavailableError
 from config.postgres.server import EmbeddedPostgres
@@ -31,6 +32,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
             connection = super().get_new_connection(conn_params)
         except DriverError as error:
             if error.sqlstate is not None:  # the server responded: another error
+                raise
+            if _was_there and isinstance(error, ConnectionTimeout):  # it hangs: none is started beside it
                 raise
             _ensure_running()
             connection = super().get_new_connection(conn_params)

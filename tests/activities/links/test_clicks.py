@@ -6,13 +6,17 @@ import pytest
 from django.utils import timezone
 
 from activities.links import personal_data as link_data
+from activities.links.clicks import ReceivedClick, keep_clicks
+from activities.links.targets import target_of
 from activities.models import Activity, Association, EventSource, LinkClick, LinkDay, VisitorActivity
+from activities.tracking.agents import parse_agent
 from activities.visitors import undoing
 from people.core.source import SYSTEM
 from people.persons import merge as person_merge
 from people.privacy import erasure
 from tests.activities.links.factories import LONG_AGO, SALE, click, clicks_of, make_link, processed
 from tests.activities.visitors.factories import dispatch, make_site, make_visitor, own
+from tests.config.collector.pages import CHROME
 from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +26,15 @@ SCANNER = "Mozilla/5.0 (compatible; Barracuda Sentinel)"
 
 def counts(link):
     return list(LinkDay.objects.filter(link=link).values_list("clicks", "machines"))
+
+
+def test_a_click_that_is_tried_again_while_its_first_try_waits_counts_once():
+    link = make_link()
+    at, agent = timezone.now(), parse_agent(CHROME)
+    once, other = (ReceivedClick(target_of(link), at, who, agent) for who in ("one browser", "another"))
+    keep_clicks([once, other, once])
+    keep_clicks([once])
+    assert LinkClick.objects.count() == 2 and counts(link) == [(2, 0)]
 
 
 def test_a_persons_own_link_is_their_click():

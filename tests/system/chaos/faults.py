@@ -3,16 +3,18 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
 
 from config.postgres.server import DATABASE, EmbeddedPostgres
 from tests import citus_cluster
-from tests.system.chaos.world import CLUSTER_DATABASE, World
+from tests.system.chaos.world import CLUSTER_DATABASE, World, children_of
 
 FULL_SECONDS = 3.0
+FROZEN_SECONDS = 8.0
 
 Fault = Callable[[World], None]
 
@@ -79,18 +81,56 @@ def the_dispatcher_is_killed(world: World) -> None:
         world.kill("dispatcher")
 
 
+def the_collector_is_killed(world: World) -> None:
+    world.kill("collector")
+
+
 def the_disk_is_full(world: World) -> None:
     """Take what is left of the file system that DATA_DIR has for itself, for a moment."""
+    with fill_disk(world):
+        time.sleep(FULL_SECONDS)
+
+
+@contextmanager
+def fill_disk(world: World) -> Iterator[None]:
     ballast = world.data_dir / "ballast"
-    block = bytes(1024 * 1024)
     try:
         with ballast.open("wb", buffering=0) as file:
-            while True:
-                file.write(block)
-    except OSError:
-        time.sleep(FULL_SECONDS)
+            for size in (1024 * 1024, 4096):
+                with suppress(OSError):
+                    while True:
+                        file.write(bytes(size))
+        yield
     finally:
         ballast.unlink(missing_ok=True)
+
+
+def the_database_is_frozen(world: World) -> None:
+    """SIGSTOP for the server and its sessions: it refuses nothing, and answers nothing."""
+    processes = freeze(world)
+    time.sleep(FROZEN_SECONDS)
+    thaw(processes)
+
+
+def freeze(world: World) -> Sequence[int]:
+    """Stop the processes of the database; return their ids."""
+    pid = world.postmaster()
+    if pid is None:
+        return ()
+    os.kill(pid, signal.SIGSTOP)  # first: it starts no further ones then
+    processes = [pid, *children_of(pid)]
+    _send(processes[1:], signal.SIGSTOP)
+    return processes
+
+
+def thaw(processes: Sequence[int]) -> None:
+    _send(processes, signal.SIGCONT)
+
+
+def _send(processes: Sequence[int], number: signal.Signals) -> None:
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 FAULTS: Mapping[str, Fault] = {
@@ -107,12 +147,27 @@ CLUSTER_FAULTS: Mapping[str, Fault] = {
     "connections cut": connections_to_the_coordinator_are_cut,
     "connections to workers cut": connections_to_workers_are_cut,
     **{
-        name: FAULTS[name] for name in ("web process killed", "web server killed", "worker killed", "dispatcher killed")
+        name: FAULTS[name]
+        for name in (
+            "web process killed",
+            "web server killed",
+            "worker killed",
+            "dispatcher killed",
+            "collector killed",
+        )
     },
 }
 # after these the web has to continue with the processes that it has
 WEB_STAYS = frozenset(
-    {"database stopped at once", "connections cut", "connections to workers cut", "worker killed", "disk full"}
+    {
+        "database stopped at once",
+        "connections cut",
+        "connections to workers cut",
+        "worker killed",
+        "disk full",
+        "collector killed",
+        "database frozen",
+    }
 )
 
 # the times that a process may be started again
@@ -120,6 +175,7 @@ KILLS: Mapping[str, tuple[str, ...]] = {
     "web": ("web server killed",),
     "worker": ("worker killed",),
     "dispatcher": ("dispatcher killed",),
+    "collector": ("collector killed",),
     "database": ("database and its owner killed", "disk full"),
 }
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests import citus_cluster
+from tests.system.chaos.collecting import LIMITS
 
 ROOT = Path(__file__).resolve().parents[3]
 AGAIN_AFTER = 0.3  # seconds until an ended process is started again
@@ -29,8 +30,8 @@ class World:
         self.data_dir = data_dir
         self.unready = ""  # the last answer of the web while it was not ready
         self.rest = rest  # seconds that a program waits between two steps, at most
-        self.port = _free_port()
-        self.environment = _environment(data_dir, self.port)
+        self.port, self.collector_port = _free_port(), _free_port()
+        self.environment = _environment(data_dir, self.port) | {"COLLECTOR_PORT": str(self.collector_port)}
         self.commands: dict[str, tuple[Path, Sequence[str]]] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.starts: dict[str, int] = {}
@@ -57,12 +58,7 @@ class World:
 
     def children(self, name: str) -> list[int]:
         """The processes that one of ours started: gunicorn's workers."""
-        parent, found = self.processes[name].pid, []
-        for entry in Path("/proc").iterdir():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                if entry.name.isdigit() and int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1]) == parent:
-                    found.append(int(entry.name))
-        return sorted(found)
+        return children_of(self.processes[name].pid)
 
     def postmaster(self) -> int | None:
         from config.postgres.server import EmbeddedPostgres
@@ -123,6 +119,16 @@ class World:
                     self._launch(name)
 
 
+def children_of(parent: int) -> list[int]:
+    """The ids of the processes that a process started."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            if entry.name.isdigit() and int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1]) == parent:
+                found.append(int(entry.name))
+    return sorted(found)
+
+
 def web() -> Sequence[str]:
     return (PYTHON, "-m", "gunicorn", "--config", "config/gunicorn.py", "--log-level", "warning", "config.wsgi")
 
@@ -158,6 +164,7 @@ def _environment(data_dir: Path, port: int) -> dict[str, str]:
         "EMBEDDED_POSTGRES_ATTACH": "1",
         "METRICS_ALLOW": "127.0.0.1",
         "API_CALLS_PER_MINUTE": "1000000",
+        **LIMITS,
         "LOG_LEVEL": "WARNING",
         "DEMO": "0",
     }
