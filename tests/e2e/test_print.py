@@ -12,6 +12,7 @@ from smartlists.evaluation import stored
 from smartlists.lists import dashboards, saved_reports
 from smartlists.lists import editing as list_editing
 from tests.factories import approved_type, make_person, new_activity, record_rows
+from tests.people.objects import world as objects
 from tests.smartlists.campaign_factories import BIG_CHECK, make_active_campaign, record_deposit
 
 A4 = {"width": 718, "height": 1050}  # pixels within the margins
@@ -31,8 +32,22 @@ DARK = """() => {
         && !part.closest(".ca-picture, .ca-avatar, .ca-hidden, .ca-rule__number, [aria-hidden]") && part.getBoundingClientRect().width > 1
         && (on(part) < 0.6 || light(getComputedStyle(part).color) > 0.6)).map((part) => part.outerHTML.slice(0, 120));
 }"""
+EMPTY = """() => [...document.querySelectorAll("#main :is(.ca-field, textarea)")].filter((part) => part.checkVisibility()
+    && (part.matches(".ca-field") ? part.querySelector(":scope > :is(input:not([type=checkbox]), textarea)") : part)?.value === "").map((part) => part.outerHTML.slice(0, 120))"""
+# a moment that is right on the day of printing only
+RELATIVE = """() => [...document.querySelectorAll("#main time[title]")].filter((part) => part.checkVisibility() && parseFloat(getComputedStyle(part).fontSize) > 0)
+    .map((part) => part.outerHTML.slice(0, 120))"""
 WIDE = """() => [...document.querySelectorAll("#main *")].filter((part) => part.checkVisibility()
     && part.getBoundingClientRect().right > innerWidth + 1 && getComputedStyle(part).position !== "absolute").map((part) => part.outerHTML.slice(0, 120))"""
+
+
+FAULTS = (
+    ("pressed", PRESSED),
+    ("without contrast", DARK),
+    ("wider than the sheet", WIDE),
+    ("empty", EMPTY),
+    ("relative", RELATIVE),
+)
 
 
 @pytest.fixture
@@ -40,7 +55,14 @@ def addresses(superuser):
     """The pages that people print, each with something on it."""
     check = approved_type()
     people = [
-        make_person(first_name="Ann", last_name="Núñez", email=f"a.rather.long.name{n}@example.com") for n in range(3)
+        make_person(
+            first_name="Ann",
+            last_name="Núñez",
+            email=f"a.rather.long.name{n}@example.com",
+            company="Some Engineering & Sons",
+            country="United Kingdom",
+        )
+        for n in range(3)
     ]
     record_rows(
         *(new_activity(people[0].pk, branch="Lyon", occurred_at=timezone.now() - timedelta(days=n)) for n in range(9))
@@ -54,7 +76,17 @@ def addresses(superuser):
     trend = {"report": "trend", "type": str(check.pk), "days": "30"}
     board = dashboards.create_dashboard("Board", superuser)
     dashboards.pin_report(board, saved_reports.save_report("Checks", trend, superuser), superuser)
+    car = objects.approved_type()
+    record = objects.changed(
+        objects.saved(car, plate="1234 KLM", owner=people[0].email, colour="blue"),
+        colour="a rather long word of colours",
+    )
     return [
+        reverse("admin:people_objectrecord_change", args=[record.pk]),
+        reverse("admin:people_objectrecord_of_type", args=[car.pk]),
+        reverse("admin:people_objecttype_changelist"),
+        reverse("admin:activities_consents", args=[people[0].pk]),
+        reverse("admin:activities_activitytype_change", args=[check.pk]),
         reverse("admin:people_person_change", args=[people[0].pk]),
         reverse("admin:activities_timeline", args=[people[0].pk]),
         reverse("admin:people_person_changelist"),
@@ -77,7 +109,7 @@ def test_paper_has_what_is_read_in_light_colours_and_within_its_width(new_page, 
         assert "dark" in page.locator("html").get_attribute("class"), "else there is nothing to prove"
         if not page.locator("#main :is(h1, h2):visible").count():
             wrong.append(f"{address}: no heading")
-        for fault, script in (("pressed", PRESSED), ("without contrast", DARK), ("wider than the sheet", WIDE)):
+        for fault, script in FAULTS:
             wrong += [f"{address} {fault}: {part}" for part in page.evaluate(script)]
     assert not wrong, "\n".join(wrong)
 

@@ -4,6 +4,7 @@
 import { BuilderForm, fetchFragment } from "../parts/builder-form.js";
 import { BuilderPanel } from "../parts/builder-panel.js";
 import { History } from "../parts/history.js";
+import { nextFocus } from "../parts/next-focus.js";
 
 const MOVING = new Set(
   "up down first last duplicate remove remove_constraint remove_step step_up step_down step_remove way_remove".split(
@@ -11,12 +12,16 @@ const MOVING = new Set(
   ),
 );
 
+const SEARCHING = 400; // milliseconds without a key, after which an option is taken as chosen
+
 function start(form) {
   const undo = form.querySelector("[data-undo]");
   const redo = form.querySelector("[data-redo]");
   const trouble = document.getElementById("trouble");
   const history = new History();
   let waiting = Promise.resolve(); // one change after the other: each is about what the one before it left
+  let keyed = null; // the box that was changed by keys last
+  let pause = 0;
   let moving = 0; // changes on their way after which the cards have other places
 
   const failed = (error) => {
@@ -54,7 +59,7 @@ function start(form) {
     const change = async () => {
       const before = cardForm.typed;
       const focused = cardForm.show(await fetchCards(cardForm.state, action), before, !moves);
-      settle(cardForm.added(verb, place) || document.getElementById(focused || "id_new.search"));
+      settle(nextFocus(cardForm.cards, verb, place) || document.getElementById(focused || "id_new.search"));
     };
     waiting = waiting
       .then(change)
@@ -95,12 +100,20 @@ function start(form) {
     if (changed.dataset.adds) {
       if (changed.value) restructure(changed.dataset.adds);
     } else if ("refresh" in changed.dataset) {
-      restructure("refresh");
+      // arrows and letters choose one option after the other: new cards would break off the search
+      clearTimeout(pause);
+      pause = setTimeout(() => restructure("refresh"), changed === keyed ? SEARCHING : 0);
     } else {
       panel.markStale();
       present = cardForm.state;
       panel.count();
     }
+  });
+  form.addEventListener("keydown", (event) => {
+    keyed = event.target;
+  });
+  form.addEventListener("pointerdown", () => {
+    keyed = null;
   });
   form.addEventListener("input", (event) => {
     if (!event.target.matches("textarea, input") || !event.target.name.startsWith("filters.")) return;

@@ -35,9 +35,10 @@ export class BuilderForm {
     return sent.toString();
   }
 
-  /** What people see in the boxes they type into, by id; ids keep their places while nothing is moved or removed. */
+  /** What people see in the boxes they fill in, by id; ids keep their places while nothing is moved or removed. */
   get typed() {
-    const boxes = this.cards.querySelectorAll("textarea[id], input[id]:not([type=hidden], [role=combobox])");
+    const filled = "textarea[id], input[id]:not([type=hidden], [role=combobox]), select[id]:not([data-adds])";
+    const boxes = this.cards.querySelectorAll(filled);
     return new Map([...boxes].map((box) => [box.id, box.value]));
   }
 
@@ -56,27 +57,9 @@ export class BuilderForm {
     this.cards.outerHTML = html;
     for (const [id, value] of keepsPlaces ? later : []) {
       const box = document.getElementById(id);
-      if (box) box.value = value;
+      if (box && (!box.options || [...box.options].some((option) => option.value === value))) box.value = value;
     }
     this.enhance();
     return focused;
-  }
-
-  /** What somebody wants to fill in next: what an action has added; nothing for other actions. */
-  added(verb, place) {
-    const cards = this.cards;
-    const next = {
-      add: () => {
-        const card = [...cards.querySelectorAll(".ca-rule")].pop();
-        return card && (card.querySelector(".ca-tokens__entry") || card.querySelector(".ca-rule__body select"));
-      },
-      add_constraint: () => {
-        const filter = place.replace(".", ".steps.");
-        return [...cards.querySelectorAll(`[id^="filters.${filter}.constraints."][id$=".operator"]`)].pop();
-      },
-      duplicate: () => document.getElementById(`filters.${Number(place) + 1}.menu`),
-      invert: () => document.getElementById(`filters.${place}.menu`),
-    };
-    return next[verb]?.();
   }
 }
