@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
+import orjson
 from django.db import connection
 from django.db.models.functions import Now
 
@@ -100,7 +101,7 @@ def forget_old_events() -> None:
 
 
 def _note_events(source_id: int, events: Iterable[SeenEvent]) -> None:
-    rows = [_row(event) for event in events]
+    rows = [_row(event, place) for place, event in enumerate(events, 1)]
     with prepared.prepared_cursor() as cursor:
         cursor.execute(
             """insert into recent_event as r
@@ -109,25 +110,25 @@ def _note_events(source_id: int, events: Iterable[SeenEvent]) -> None:
                 e.kind, e.title, e.outcome, e.problem::jsonb, e.nonce, e.visitor, e.is_bot
             from (select coalesce(max(number), (extract(epoch from clock_timestamp()) * 1000000)::bigint) as number
                 from recent_event where source_id = %(source)s::bigint) as last,
-                unnest(%(kinds)s::text[], %(titles)s::text[], %(outcomes)s::text[], %(problems)s::text[],
-                    %(nonces)s::text[], %(visitors)s::bigint[], %(bots)s::boolean[])
-                    with ordinality as e (kind, title, outcome, problem, nonce, visitor, is_bot, place)
+                json_to_recordset(%(rows)s::text::json) as e (place int, kind text, title text, outcome text,
+                    problem text, nonce text, visitor bigint, is_bot boolean)
             on conflict (source_id, slot) do update set
                 number = excluded.number, received_at = excluded.received_at, kind = excluded.kind,
                 title = excluded.title, outcome = excluded.outcome, problem = excluded.problem,
                 check_nonce = excluded.check_nonce, visitor_id = excluded.visitor_id, is_bot = excluded.is_bot""",
-            {"source": source_id, "kept": KEPT} | {name: [row[name] for row in rows] for name in rows[0]},
+            {"source": source_id, "kept": KEPT, "rows": orjson.dumps(rows).decode()},
         )
 
 
-def _row(event: SeenEvent) -> dict[str, Any]:
+def _row(event: SeenEvent, place: int) -> dict[str, Any]:
     problem = serialize_problem(event.problem, storable_text) if event.problem else None
     return {
-        "kinds": storable_text(event.kind)[:MAX_KIND],
-        "titles": storable_text(event.title)[:MAX_TITLE],
-        "outcomes": event.outcome,
-        "problems": json.dumps(problem) if problem else None,
-        "nonces": storable_text(event.check_nonce)[:MAX_NONCE],
-        "visitors": event.visitor_id,
-        "bots": event.is_bot,
+        "place": place,
+        "kind": storable_text(event.kind)[:MAX_KIND],
+        "title": storable_text(event.title)[:MAX_TITLE],
+        "outcome": event.outcome,
+        "problem": json.dumps(problem) if problem else None,
+        "nonce": storable_text(event.check_nonce)[:MAX_NONCE],
+        "visitor": event.visitor_id,
+        "is_bot": event.is_bot,
     }

@@ -4,7 +4,6 @@ The lock order is: visitors by ascending id (FOR SHARE; an association takes the
 that read its visitor as free commits before the association that looks for waiting rows, or after it and owned.
 """
 
-import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,10 +21,12 @@ from activities.models import Visitor
 from activities.recording import notify
 from activities.sources import usage
 from activities.visitors.partitions import ensure_partitions, forget_partitions
+from activities.visitors.tokens import encode_visitors
 from people.core.codes import Code
 from people.core.db import prepared
 from people.core.errors import Problem
 from people.core.messages import sentence as _
+from people.datatypes.exact_json import dump_exact_json
 
 SEEN_EVERY = timedelta(hours=1)  # the precision of a visitor's `last_at`
 VisitorKey = tuple[str, bytes]  # site group, hash of the token
@@ -186,8 +187,7 @@ def _identities(
 
 def _has_content(hit: Hit, identity: dict[str, Any] | None) -> bool:
     """True for a hit of which anything is kept."""
-    is_waiting = hit.waiting is not None and hit.waiting.sighting_id is not None
-    return hit.type_id is not None or identity is not None or is_waiting
+    return hit.type_id is not None or identity is not None or bool(hit.waiting and hit.waiting.sighting_id)
 
 
 def _repeat(hit: Hit, digest: bytes) -> HitOutcome:
@@ -236,16 +236,11 @@ def _existing(keys: Sequence[VisitorKey]) -> dict[VisitorKey, int]:
         return {}
     with prepared.prepared_cursor() as cursor:
         cursor.execute(
-            """select v.site_group, v.token_hash, v.id
-            from unnest(%s::text[], %s::bytea[]) as w (site_group, token_hash)
-            join visitor v using (site_group, token_hash)""",
-            _columns(keys),
+            """select w.place, v.id from json_to_recordset(%s::text::json) as w (place int, site_group text, token text)
+            join visitor v on v.site_group = w.site_group and v.token_hash = decode(w.token, 'hex')""",
+            [encode_visitors(keys)],
         )
-        return {(group, bytes(token)): pk for group, token, pk in cursor.fetchall()}
-
-
-def _columns(keys: Sequence[VisitorKey]) -> list[list[Any]]:
-    return [[group for group, _token in keys], [token for _group, token in keys]]
+        return {keys[place]: pk for place, pk in cursor.fetchall()}
 
 
 def _lock(ids: dict[VisitorKey, int]) -> dict[VisitorKey, _Seen]:
@@ -292,12 +287,13 @@ def _add_visitors(
                 used[source_id] += key not in unlimited
                 added.append((key, source_id))
         if added:
-            groups, tokens = _columns([key for key, _source_id in added])
+            groups, tokens = ([key[part] for key, _source_id in added] for part in (0, 1))
+            states, sources = [Visitor.State.FREE.value] * len(added), [source_id for _key, source_id in added]
             cursor.execute(
                 """insert into visitor (site_group, token_hash, state, first_source_id)
                 select * from unnest(%s::text[], %s::bytea[], %s::text[], %s::bigint[])
                 on conflict (site_group, token_hash) do nothing returning first_source_id""",
-                [groups, tokens, [Visitor.State.FREE.value] * len(added), [source_id for _key, source_id in added]],
+                [groups, tokens, states, sources],
             )
             counted = {source_id for key, source_id in added if key not in unlimited}
             new_visitors.update(source_id for (source_id,) in cursor.fetchall() if source_id in counted)
@@ -345,10 +341,14 @@ def _insert(rows: "Sequence[_Row]", places: Sequence[int]) -> set[MessageId]:
                 select sighting_id, visitor_id, association_id, message_id, occurred_at, client_at, raw, is_bot
                 from hit join claimed using (source_id, message_id, sent_day)
                 where sighting_id is not null order by place)
-            select source_id, message_id, sent_day{notice} from claimed""",
-            [_encode_rows(rows, places)],
+            select count(*), case when count(*) < %s then
+                json_agg(json_build_array(source_id, message_id, sent_day))::text end{notice} from claimed""",
+            [_encode_rows(rows, places), len(rows)],
         )
-        return {(row[0], row[1], row[2]) for row in cursor.fetchall()}
+        number, keys = cursor.fetchone()[:2]
+    if number == len(rows):  # nearly always: then they are not read
+        return {hit.key for hit, _seen, _identity in rows}
+    return {(source, message, date.fromisoformat(day)) for source, message, day in orjson.loads(keys or "[]")}
 
 
 def _encode_rows(rows: "Sequence[_Row]", places: Sequence[int]) -> str:
@@ -366,7 +366,7 @@ def _encode_rows(rows: "Sequence[_Row]", places: Sequence[int]) -> str:
             "client_at": hit.client_at,
             "primary_value": hit.primary_value,
             "attributes": hit.attributes,
-            "identity": None if identity is None else json.dumps(identity),
+            "identity": None if identity is None else dump_exact_json(identity, str).decode(),
             "is_bot": hit.is_bot,
             "is_backfill": hit.is_backfill,
             "association_id": seen.association_id,
