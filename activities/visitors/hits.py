@@ -185,7 +185,7 @@ def _identities(
 
 
 def _has_content(hit: Hit, identity: dict[str, Any] | None) -> bool:
-    """True for a hit that is kept in any part."""
+    """True for a hit of which anything is kept."""
     is_waiting = hit.waiting is not None and hit.waiting.sighting_id is not None
     return hit.type_id is not None or identity is not None or is_waiting
 
