@@ -240,7 +240,7 @@ def _as_json(page_entries: list[TimelineEntry], external_ids: dict[int, str]) ->
 
 
 def _goes_on(request: HttpRequest, before: _Position | None, page: list[Any]) -> bool:
-    """True where the first day of the entries is on the page already to which they are added."""
+    """True where the page to which the entries are added has their first day already."""
     is_added = "HX-Request" in request.headers and "before" in request.GET
     if not is_added or not page or before is None:
         return False

@@ -212,8 +212,8 @@ class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
         if winner_id is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("there is no such person")))
         note_people_in_reply(request, {winner_id, query["person"]})
-        found = consents_of_person(winner_id, query.get("at"))
-        return Response({"person": winner_id, "consents": ConsentSerializer(found, many=True).data})
+        consents = consents_of_person(winner_id, query.get("at"))
+        return Response({"person": winner_id, "consents": ConsentSerializer(consents, many=True).data})
 
     def _receiver(self) -> ActivityParser:
         return ActivityParser(self.request.user)

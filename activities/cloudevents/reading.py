@@ -102,11 +102,11 @@ def _text(event: Mapping[str, Any], name: str, limit: int) -> str:
 
 def _ids(event: Mapping[str, Any]) -> dict[str, Any]:
     """The ids in the attributes, under the names of the members of a message."""
-    found = {
+    ids = {
         member: next((event[name] for name in names if not is_blank(event.get(name))), None)
         for member, names in _IDS.items()
     }
-    return {member: value for member, value in found.items() if value is not None}
+    return {member: value for member, value in ids.items() if value is not None}
 
 
 def _properties(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from people.datatypes.parsing import (
 from people.datatypes.registry import BY_NAME
 
 CERTAIN = 20  # values from which on a type is more than a first guess
-MOSTLY = 0.8  # the share from which on a type that not all values have is worth a word
+MOSTLY = 0.8  # the least share for which a type that not all values have is mentioned
 MAX_PATHS, MAX_EXCEPTIONS, MAX_EXAMPLES, MAX_SHOWN = 200, 5, 3, 60
 MAX_VALUES, MAX_ALL_VALUES = 200, 20_000  # that are looked at: of one property, and of all
 # the last word of a name that is a number to identify by, never to count with

@@ -29,7 +29,7 @@ class LinkCode(models.Model):
 class TrackedLink(Revised):
     """A short address that leads to `destination` and keeps each click. `code` never changes: it is in print.
 
-    `fallback`: where it leads once `expires_at` is past; empty: to a page that it is over. `activity`: what a click
+    `fallback`: where it leads once `expires_at` is past; empty: to the page of ended links. `activity`: what a click
     is on a timeline; Click Email names `email_name`. `website`: the web site whose visitors click. `is_identifying`: a
     person's own link associates the browser with them.
     """

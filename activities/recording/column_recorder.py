@@ -30,7 +30,7 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes.parsing import is_blank
 from people.datatypes.registry import BY_NAME
 
-MANY = 1_000  # rows from which on the quicker way, which works only where all rows are good, is tried first
+MANY = 1_000  # from so many rows on the quicker way is tried first, which works only where all rows are good
 
 
 @dataclass(slots=True)

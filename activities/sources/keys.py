@@ -76,7 +76,7 @@ def is_of_webhook(key: SourceKey) -> bool:
 
 
 def find_key(text: str) -> SourceKey | None:
-    """The key with this text, with its source and all keys of the source, any of which signs; None if unknown.
+    """The key with this text, with its source and all keys of the source (each of them signs); None if unknown.
 
     The secret is compared in constant time.
     """

@@ -1,4 +1,4 @@
-"""The standard types of which a team that moves from Marketo brings its past."""
+"""The standard types whose history a team brings when it moves from Marketo."""
 
 # activities of programs and people; changes of people are recorded here by the changes themselves
 HISTORY_TYPES = frozenset({1, 2, 3, 6, 7, 8, 9, 10, 11, 27})

@@ -13,7 +13,7 @@ from people.persons import upsert
 
 
 def create_people(new: Iterable[tuple[EventSource, Identity]]) -> set[int]:
-    """Create those of the people about whom nothing has to be decided; return the ids of those that are new.
+    """Create those of the people that need no decision; return the ids of those that are new.
 
     Left to be decided one by one: a person with a value that is not accepted, or with an address that another one has.
     """

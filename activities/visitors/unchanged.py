@@ -136,7 +136,7 @@ def _people_named(rows: Iterable[_Row], sources: Mapping[int, EventSource]) -> l
             values_by_field.setdefault(field, set()).add(identity.user_id)
         if identity is not None and identity.email:
             values_by_field["email"].add(identity.email)
-    found = {
+    ids_by_field = {
         field: people_lookup.person_ids_by_field(field, values) for field, values in values_by_field.items() if values
     }
     entries = []
@@ -144,8 +144,8 @@ def _people_named(rows: Iterable[_Row], sources: Mapping[int, EventSource]) -> l
         ids: set[int] = set()
         if identity is not None:
             field = _user_id_field(sources, row)
-            ids.update(found.get(field, {}).get(key_of(identity.user_id), ()))
-            ids.update(found.get("email", {}).get(key_of(identity.email), ()))
+            ids.update(ids_by_field.get(field, {}).get(key_of(identity.user_id), ()))
+            ids.update(ids_by_field.get("email", {}).get(key_of(identity.email), ()))
         entries.append(_NamedRow(row, identity, frozenset(ids)))
     return entries
 

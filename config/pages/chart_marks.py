@@ -67,8 +67,8 @@ class NoteForm(forms.Form):
 
 def marks_of(query: TrendQuery, by: Any) -> list[Mark]:
     """Return the marks of a trend that the user may see, in the order of their days, with their signs."""
-    found = [*_approvals(query), *_imports(query, by), *_campaigns(query, by), *_notes(query, by)]
-    latest = sorted(found, key=lambda mark: mark.day)[-MOST_MARKS:]
+    marks = [*_approvals(query), *_imports(query, by), *_campaigns(query, by), *_notes(query, by)]
+    latest = sorted(marks, key=lambda mark: mark.day)[-MOST_MARKS:]
     return [Mark(mark.day, mark.text, mark.url, mark.note, str(number)) for number, mark in enumerate(latest, 1)]
 
 

@@ -40,8 +40,8 @@ class RunningError(Exception):
 
 def read_procfile(path: Path) -> dict[str, str]:
     """The shell commands of a Procfile by the names of their processes."""
-    found = (LINE.fullmatch(line.strip()) for line in path.read_text().splitlines())
-    return {line[1]: line[2] for line in found if line}
+    matches = (LINE.fullmatch(line.strip()) for line in path.read_text().splitlines())
+    return {line[1]: line[2] for line in matches if line}
 
 
 def lock_folder(folder: Path, seconds: float = LAST_GRACE_SECONDS + GRACE_SECONDS) -> int:

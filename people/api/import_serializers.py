@@ -100,8 +100,8 @@ class ImportSerializer(StrictSerializer):
 
     @extend_schema_field({"type": ["string", "null"]})
     def get_preset(self, job: Import) -> str | None:
-        found = presets.recognised_preset(job.kind, FileShape.from_json(job.shape))
-        return found.name if found else None
+        preset = presets.recognised_preset(job.kind, FileShape.from_json(job.shape))
+        return preset.name if preset else None
 
     @extend_schema_field(CHANNELS)
     def get_source(self, job: Import) -> str:

@@ -77,7 +77,7 @@ class DefinitionKind(Generic[D]):
     lock: locks.LockSpace
     page: str  # the URL name of the page of a definition
     sentences: DefinitionSentences
-    unique_names: Sequence[str] = ("name",)  # columns of versions of which no two definitions share a value
+    unique_names: Sequence[str] = ("name",)  # columns of versions whose values are unique among definitions
     limit: Callable[[], int | None] = lambda: None  # of definitions
     field_limit: Callable[[], int | None] = lambda: None
     # further problems of fields, of a new definition (None) or an existing one

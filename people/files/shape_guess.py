@@ -41,8 +41,8 @@ _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf
 def guess_shape(head: bytes, name: str = "", **given_parts: Any) -> FileShape:
     """The shape of a file that begins with `head` (already unzipped) and is called `name`; `given_parts` win.
 
-    The header is not read: see `tabular.read_header`. Nor is its row guessed for a workbook, of which the head is not
-    enough: see `guess_sheet_header_row`. Raises BadFileError for an empty file.
+    The header is not read: see `tabular.read_header`. Nor is its row guessed for a workbook, whose head is not enough:
+    see `guess_sheet_header_row`. Raises BadFileError for an empty file.
     """
     if not head.strip(b"\xef\xbb\xbf\xff\xfe \r\n\t\0"):
         raise BadFileError(_("the file is empty: a first line with the names of the columns is needed"))

@@ -88,7 +88,7 @@ def _filled(number: int, cells: list[dict[str, Any]]) -> list[Any]:
 
 
 class _Metered:
-    """A sheet's XML, of which at most `remaining` more bytes are read; `remaining` is reset at the end of every row."""
+    """A sheet's XML; at most `remaining` more bytes of it are read; `remaining` is reset at the end of every row."""
 
     def __init__(self, source: IO[bytes]) -> None:
         self.source = source

@@ -20,7 +20,7 @@ TAKES_BACKFILL = frozenset({BACKFILL.name})  # the query parameters of an action
 
 
 class BackfillMixin(ResourceViewSet):
-    """A view set of which some actions take the parameter; they name it in `parameters`."""
+    """A view set with actions that take the parameter; they name it in `parameters`."""
 
     @property
     def source(self) -> Source:

@@ -28,7 +28,7 @@ class CampaignInputSerializer(StrictSerializer):
 
 
 class ActivationSerializer(HealthSerializer):
-    """The permission of the caller to activate the campaign as it is, and all problems that prevent it."""
+    """The problems that prevent you from activating the campaign as it is; `can_activate`: true without any."""
 
     can_activate = serializers.BooleanField()
 

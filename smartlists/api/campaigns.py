@@ -201,7 +201,7 @@ class SmartCampaignViewSet(RevisedMixin, ListMixin, RetrieveMixin):
     @extend_schema(responses=ActivationSerializer)
     @action(["GET"], detail=True)
     def activation(self, request: Any, pk: int) -> Response:
-        """List everything for which `activate` would refuse you the campaign. Nothing is changed."""
+        """List all problems that prevent you from activating the campaign. Nothing is changed."""
         problems = campaign_diagnostics.activation_reasons(self.get_object(), request.user, Catalogue())
         return Response({"can_activate": not problems, **health_representation(problems)})
 

@@ -74,7 +74,7 @@ def failing_problems(campaign: SmartCampaign) -> list[Problem]:
 
 
 def activation_reasons(campaign: SmartCampaign, by: Any, names: Catalogue) -> list[Problem]:
-    """Everything for which `lifecycle.activate_campaign` would refuse `by` the campaign as it is saved; empty: nothing.
+    """All problems for which `lifecycle.activate_campaign` would refuse `by` the campaign as it is saved.
 
     Problems of steps that `by` may not do by hand are at each of these steps.
     """

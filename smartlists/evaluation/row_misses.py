@@ -56,7 +56,7 @@ def joined_miss(misses: Sequence[NearMiss]) -> tuple[int, float, NearMiss]:
 
 
 def aggregate_result(aggregate: rules.Aggregate, owner: FieldOwner, text: str) -> Any:
-    """The value of an aggregate, of which the database sent the text."""
+    """The value of an aggregate, parsed from the database's text."""
     data_type = aggregate_data_type(aggregate.function, owner.fields[aggregate.field].data_type)
     if data_type is operators.NUMBER:
         return Decimal(text).quantize(AGGREGATE_PLACES, context=EXACT) if "." in text else Decimal(text)

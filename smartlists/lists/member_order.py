@@ -140,7 +140,7 @@ def _read_back(
 
 
 def search_members(members: BitMap, query: str, size: int) -> MemberPage:
-    """The members for whom every word of `query` is a prefix of the e-mail, a name or the company, by id."""
+    """The members of whom every word of `query` is a prefix of the e-mail, a name or the company, by id."""
     people = Person.objects.live().beginning_with(query)
     if len(members) <= SORTED_WHOLE:
         among = people.extra(where=["person.id = any(%s)"], params=[list(members)])

@@ -88,8 +88,8 @@ def _cohort_question(question: ReportQuestion, scope: ReportScope, later: int) -
 
 
 def _retention(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
-    found = cohorts.retention_cohorts(_cohort_question(question, scope, question.number or 0))
-    return [[row.start.isoformat(), row.people, row.complete, row.is_cut, list(row.returned)] for row in found]
+    cohort_rows = cohorts.retention_cohorts(_cohort_question(question, scope, question.number or 0))
+    return [[row.start.isoformat(), row.people, row.complete, row.is_cut, list(row.returned)] for row in cohort_rows]
 
 
 def _returned(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:

@@ -28,7 +28,7 @@ class ObjectWatch(Reading):
 
 
 class DateWatch(Reading):
-    """Up to which moment a campaign has looked for dates that were reached, and up to which change of records.
+    """The moment, and the change of records, up to which a campaign has looked for dates that were reached.
 
     A watch that the version before made has none until the dispatcher makes it. Null positions: nothing was looked for.
     """

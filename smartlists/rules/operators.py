@@ -50,7 +50,7 @@ HOW_MANY: Mapping[OperandShape, tuple[int, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """The use of an operator; `negates` is the operator of which it is the complement."""
+    """The use of an operator; `negates` is the operator whose complement it is."""
 
     name: str
     shape: OperandShape

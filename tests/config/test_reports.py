@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
@@ -30,7 +30,7 @@ from smartlists.lists import editing as list_editing
 from smartlists.lists import reports as list_reports
 from smartlists.lists.report_questions import ReportQuestion
 from smartlists.models import StoredReport
-from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows, user_with
 from tests.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.django_db
@@ -354,10 +354,7 @@ def test_answers_that_nobody_asks_for_are_dropped(admin, many):
 
 
 def test_a_report_of_a_list_takes_the_right_to_see_it(types):
-    user = get_user_model().objects.create_user("bob", is_staff=True)
-    user.user_permissions.add(
-        *Permission.objects.filter(codename__in=[right.split(".")[1] for right in list_reports.RIGHTS])
-    )
+    user = user_with(*list_reports.RIGHTS)
     question = list_reports.ReportQuestion("trend", (types[0].pk,), YEAR.first, YEAR.last)
     assert list_reports.answer_question(question, user).answer
     for people in ("smart:1", "static:1"):

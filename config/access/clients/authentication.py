@@ -5,6 +5,7 @@ The SQL is written by hand: compiling it in the ORM would take several times as 
 
 from collections.abc import Sequence
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -36,6 +37,11 @@ _OF_TOKENS = f"""from api_token k
     left join access_apiclient c on c.id = k.client_id
     cross join lateral (select case when u.is_api_only then {_RIGHTS} end as rights) e
     where k.digest = %s"""
+
+
+def digest_of_token(token: str) -> bytes:
+    """The SHA-256 under which a token is stored."""
+    return sha256(token.encode("utf-8", "replace")).digest()
 
 
 def client_by_digest(token_digest: bytes) -> ApiClient | None:

@@ -226,7 +226,7 @@ def client_token(client: ApiClient) -> MarketoToken:
     if client.token_expires_at is None or client.token_expires_at <= now + timedelta(seconds=1):
         client.token_number += 1
         client.token_expires_at = now + timedelta(seconds=settings.ACCESS_TOKEN_SECONDS)
-        client.token_digest = _digest(_derive_token(client))
+        client.token_digest = client_authentication.digest_of_token(_derive_token(client))
         client.save(update_fields=["token_number", "token_expires_at", "token_digest"])
     remaining = int((client.token_expires_at - now).total_seconds())
     return MarketoToken(_derive_token(client), max(1, remaining), client_scope(client.client_id))
@@ -239,7 +239,7 @@ def client_scope(client_id: str) -> str:
 
 def client_by_token(token: str) -> tuple[ApiClient | None, bool]:
     """Return the client with this `token`, and whether the token has expired."""
-    client = client_authentication.client_by_digest(_digest(token))
+    client = client_authentication.client_by_digest(client_authentication.digest_of_token(token))
     if client is None or client.token_expires_at is None:
         return None, False
     return client, client.token_expires_at <= timezone.now()
@@ -315,10 +315,6 @@ def _derive_token(client: ApiClient) -> str:
     message = f"{client.pk}:{client.client_id}:{client.token_number}".encode()
     digest = hmac.new(settings.SECRET_KEY.encode(), b"token:" + message, sha256).digest()
     return f"{UUID(bytes=digest[:16], version=4)}:ca"
-
-
-def _digest(token: str) -> bytes:
-    return sha256(token.encode("utf-8", "replace")).digest()
 
 
 def _permissions(rights: Iterable[str]) -> list[Permission]:

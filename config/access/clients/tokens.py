@@ -117,7 +117,7 @@ def revoke_personal_token(token: ApiToken, by: Any) -> None:
 
 def token_holder(text: str) -> TokenHolder | None:
     """Return the holder of a token of either API; None if it is unknown, expired or of no active user."""
-    token = client_authentication.token_by_digest(_digest(text))
+    token = client_authentication.token_by_digest(client_authentication.digest_of_token(text))
     if token is None:
         client, has_expired = client_editing.client_by_token(text)
         return None if client is None or has_expired else TokenHolder(client.api_user, client, None)
@@ -143,7 +143,9 @@ def note_token_use(holder: TokenHolder) -> None:
 
 def _store(prefix: str, life: timedelta, **values: Any) -> IssuedToken:
     text = prefix + secrets.token_urlsafe(32)
-    token = ApiToken.objects.create(digest=_digest(text), expires_at=timezone.now() + life, **values)
+    token = ApiToken.objects.create(
+        digest=client_authentication.digest_of_token(text), expires_at=timezone.now() + life, **values
+    )
     return IssuedToken(token, text)
 
 
@@ -164,10 +166,6 @@ def _refuse_unknown(scopes: list[str], allowed: Iterable[str]) -> None:
         for index, right in enumerate(scopes)
         if right not in allowed
     )
-
-
-def _digest(token: str) -> bytes:
-    return sha256(token.encode("utf-8", "replace")).digest()
 
 
 def token_seconds_left(token: ApiToken) -> int:

@@ -83,8 +83,8 @@ def _matching(call: Call, schema: ObjectSchema) -> QuerySet[ObjectRecord]:
     checked = (schema.check(key) for key in keys)
     canonical = [values for values, problems in checked if not problems]  # no record has a value of a wrong type
     if set(names) == {field.api_name for field in schema.dedupe}:
-        found = queries.records_by_keys(schema, canonical)
-        return rows.filter(pk__in={record.pk for record in found.values()})
+        by_key = queries.records_by_keys(schema, canonical)
+        return rows.filter(pk__in={record.pk for record in by_key.values()})
     (name,) = names
     return queries.records_by_link(schema, schema.fields[name], {values[name] for values in canonical})
 

@@ -332,14 +332,14 @@ def list_dependent_assets(call: Call, api_name: str) -> HttpResponse:
     """Return the lists, campaigns and types that use a type or its fields."""
     call.require(VIEW)
     object_type = find_type(api_name)
-    found: dict[tuple[str, Any], dict[str, Any]] = {}
+    assets: dict[tuple[str, Any], dict[str, Any]] = {}
     for used in lifecycle.deletion_blockers(object_type):
         for use in references.uses_of(used):
             asset = {"assetType": use.kind.title(), "assetId": use.user.pk, "assetName": use.name, "usedFields": []}
-            row = found.setdefault((use.kind, use.user.pk), asset)
+            row = assets.setdefault((use.kind, use.user.pk), asset)
             if used != object_type:
                 row["usedFields"].append(used.api_name)
-    return success_reply(list(found.values()))
+    return success_reply(list(assets.values()))
 
 
 def _needed(body: dict[str, Any], member: str) -> str:

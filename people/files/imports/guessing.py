@@ -52,21 +52,21 @@ def guess_plan(
     last = import_jobs.remembered_plan(job)
     target = TARGETS[job.kind]
     items = target.mappable(subject)
-    found = (preset or recognised_preset(job.kind, shape)) if subject else None
-    above = import_jobs.rows_above_header(job) if found else ()
+    known_preset = (preset or recognised_preset(job.kind, shape)) if subject else None
+    above = import_jobs.rows_above_header(job) if known_preset else ()
     if last and last.subject == subject and preset is None:
         # the list belonged to that file: people are put on a list only when a user chooses it
         last = replace(last, static_list=None)
-        last = with_values_above(last, found, items, above) if found else last
-        return PlanGuess(last, open_questions(last, target, shape, lines), True, preset=found)
+        last = with_values_above(last, known_preset, items, above) if known_preset else last
+        return PlanGuess(last, open_questions(last, target, shape, lines), True, preset=known_preset)
     # ids of another system look like ours: people are looked up by id only when a user chooses it
     columns = guess_columns([item for item in items if item.is_guessed], shape)
     plan = ImportPlan(
         free_columns(columns, preset) if preset else columns, subject=subject, zone=zone, **target.defaults
     )
-    if found:
-        plan = complete_plan(plan, found, items, above, is_chosen=preset is not None)
-    return replace(_guess_rest(plan, target, shape, lines), preset=found)
+    if known_preset:
+        plan = complete_plan(plan, known_preset, items, above, is_chosen=preset is not None)
+    return replace(_guess_rest(plan, target, shape, lines), preset=known_preset)
 
 
 def _guess_rest(plan: ImportPlan, target: ImportTarget, shape: FileShape, lines: Sequence[FileLine]) -> PlanGuess:
@@ -251,7 +251,7 @@ def _dates(
 
 
 def _mostly_moments(shape: FileShape, lines: Sequence[FileLine]) -> list[str]:
-    """The columns of which at least half of the values are dates, or dates and times: some write “--” for none."""
+    """The columns with dates in at least half of the values, or dates and times: some write “--” for none."""
     columns = []
     for column, values in _by_column(shape, lines):
         texts = [value for value in values if value not in (None, "")]

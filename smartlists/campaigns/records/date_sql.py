@@ -1,4 +1,4 @@
-"""The statements that find records of which a date is reached, and note them."""
+"""The statements that find records with a date that is reached, and note them."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ CAME_IN = [int(kind) for kind in (Kind.ADDED, Kind.RESTORED, Kind.JOINED)]  # be
 
 
 class DueRecords:
-    """The records of which the date of one trigger of a campaign is reached, and that were not noted for it yet.
+    """The records whose date of one trigger of a campaign is reached, and that were not noted for it yet.
 
     A date is reached when its day starts in the installation's time zone; a moment is moved by whole 24 hours.
     `zone_before`: the name of the zone by which the last look read days; where the present one is further east, days
@@ -47,10 +47,10 @@ class DueRecords:
 
     def find(self, changed_ids: Collection[int], limit: int) -> Sequence[int]:
         """The ids of records, at most `limit`, in order: reached since the last look, or changed and reached before."""
-        found = set(self._find(self._keys_sql(), self.look.read_at, limit))
+        record_ids = set(self._find(self._keys_sql(), self.look.read_at, limit))
         if changed_ids:
-            found.update(self._find(Sql("id = any(%s)", (list(changed_ids),)), self.look.after, limit))
-        return sorted(found)[:limit]
+            record_ids.update(self._find(Sql("id = any(%s)", (list(changed_ids),)), self.look.after, limit))
+        return sorted(record_ids)[:limit]
 
     def note(self, record_ids: Sequence[int]) -> Sequence[tuple[int, int, bool]]:
         """Note those of the records that are still due, inside a transaction: (record, person, is history).
@@ -89,7 +89,7 @@ class DueRecords:
 
     def _where(self, among: Sql, after: datetime) -> Sql:
         first, last = self._bounds(after)
-        # a date of which the day starts at `first`, or a moment that is `first` itself, was reached before
+        # a date whose day starts at `first`, or a moment that is `first` itself, was reached before
         is_after = ">=" if self._is_day else ">"
         reached = Sql(f"{self._value} {is_after} %s and {self._value} <= %s", (first, last))
         return join_sql([among, *self._conditions, reached])

@@ -14,11 +14,11 @@ def latest_record(definition: CampaignDefinition, person_id: int, names: Catalog
     The event of the trigger need not have happened to it. None: no record satisfies any.
     """
     context = TranslationContext(names, Clock.current(), [person_id])
-    found = []
+    candidates = []
     for at, trigger in definition.object_triggers:
         object_type = names.object(trigger.object)
         conditions = object_statements.record_conditions(trigger.filter, object_type, context)
         where = join_sql([object_statements.base_rows_sql(object_type, context), *conditions])
         sql = f"select id, updated_at from object_record where {where.text} order by updated_at desc, id desc limit 1"
-        found += [(record.updated_at, record.pk, at) for record in ObjectRecord.objects.raw(sql, where.params)]
-    return max(found, key=lambda row: row[:2])[1:] if found else None
+        candidates += [(record.updated_at, record.pk, at) for record in ObjectRecord.objects.raw(sql, where.params)]
+    return max(candidates, key=lambda row: row[:2])[1:] if candidates else None

@@ -1,4 +1,4 @@
-"""Enters the people of records of which a date is reached, so many days before or after it: once for each value.
+"""Enters the people of records with a date that is reached, so many days before or after it: once for each value.
 
 Dates are looked for once a minute, without locks: by an index those that are reached since, and those of the records
 that changed since. What was reached while nothing looked is caught up for three days; what was reached before the

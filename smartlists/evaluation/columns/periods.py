@@ -20,7 +20,7 @@ MANY = 8  # stretches: rows of more parts of days are quicker read from the colu
 
 
 def periods_of_filter(item: rules.Activity, context: ColumnContext) -> Sequence[Stretch] | None:
-    """The periods of the filter, in one of which an activity has to lie; None if the filter has other conditions."""
+    """The periods of the filter; an activity has to lie in one of them; None if the filter has other conditions."""
     if item.aggregate is not None or (item.count is not None and item.count.bounds != (1, None)):
         return None
     periods: Sequence[Stretch] = EVER

@@ -1,15 +1,15 @@
 """Changes of object records on the timeline of a person."""
 
 import pytest
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from activities.admin import timeline
+from activities.rights import VIEW_ACTIVITY
 from people.models import ObjectChange
 from people.objects.definition import show_on_person
+from people.rights import VIEW_PERSON
 from tests.factories import approved_type as approved_activity_type
-from tests.factories import make_person, new_activity, record_rows
+from tests.factories import make_person, new_activity, record_rows, user_with
 from tests.people.objects.world import approved_type, changed, saved
 
 pytestmark = pytest.mark.django_db
@@ -91,8 +91,5 @@ def test_every_entry_is_on_one_page(admin_client, world, monkeypatch):
 
 def test_changes_need_the_right_to_view_records(client, world):
     _check, _car, ann = world
-    user = get_user_model().objects.create_user("clerk", is_staff=True)
-    names = ("view_activity", "view_person")
-    user.user_permissions.set(Permission.objects.filter(codename__in=names))
-    client.force_login(user)
+    client.force_login(user_with(VIEW_ACTIVITY, VIEW_PERSON, is_staff=True))
     assert "from blue to red" not in show(client, ann).content.decode()

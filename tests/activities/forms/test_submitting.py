@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from activities.forms import editing, moderation
@@ -14,6 +13,7 @@ from activities.forms.reading import CONSENT, HONEYPOT
 from activities.forms.submitting import Sender, Way
 from activities.models import Activity, Association, FormSubmission
 from activities.recording.consents import record_consent
+from activities.rights import CHANGE_FORMSUBMISSION, RECORD_ACTIVITY
 from activities.tracking.addresses import parse_address
 from activities.tracking.agents import parse_agent
 from people.core.errors import NotAllowedError, RejectedError
@@ -25,7 +25,7 @@ from people.privacy import erasure
 from tests.activities.forms.factories import AGENT, TERMS, fill_in, log_of, make_form
 from tests.activities.visitors.factories import log_of as visits_of
 from tests.activities.visitors.factories import make_hit, make_site, make_visitor
-from tests.factories import make_person
+from tests.factories import make_person, user_with
 
 pytestmark = pytest.mark.django_db
 GUEST = {"email": "gus@example.com", "first_name": "Gus"}
@@ -192,19 +192,13 @@ def test_spam_is_stored_not_recorded_and_can_be_recorded_after_all():
     assert moderation.delete_old_spam() == 1 and FormSubmission.objects.count() == 2
 
 
-def make_user(name, *rights):
-    user = get_user_model().objects.create_user(name, f"{name}@example.com")
-    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
-    return user
-
-
 def test_who_may_only_moderate_records_nothing():
     row = fill_in(make_form(), "a@example.com", **{HONEYPOT: "x"}).submission
-    moderator = make_user("moderator", "change_formsubmission")
+    moderator = user_with(CHANGE_FORMSUBMISSION)
     with pytest.raises(NotAllowedError):
         moderation.restore_submission(row, moderator)
     assert not Activity.objects.exists()
-    allowed = make_user("recorder", "change_formsubmission", "record_activity")
+    allowed = user_with(CHANGE_FORMSUBMISSION, RECORD_ACTIVITY)
     assert moderation.restore_submission(row, allowed).state == "recorded"
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
@@ -16,7 +16,8 @@ from people.files.imports import plan as import_plan
 from people.files.imports import runner as import_runner
 from people.lists import static_lists
 from people.models import Export, Import, Person
-from tests.factories import approved_type, make_person
+from people.rights import ADD_PERSON, CHANGE_PERSON
+from tests.factories import approved_type, make_person, user_with
 
 pytestmark = pytest.mark.django_db
 TEXT = "Customer,Day,Check,Amount\n1,3/4/2026,A,1\n2,3/4/2026,<b>B</b>,x\n"
@@ -190,11 +191,8 @@ def test_an_empty_list_says_what_to_do_next(marketer):
     assert "No results for this search." in searched.text and "Reset filters" in searched.text
 
 
-def test_putting_people_into_a_list_needs_its_right(django_user_model):
-    importer = django_user_model.objects.create_user("ivo")
-    importer.user_permissions.set(
-        Permission.objects.filter(codename__in=("add_person", "change_person"), content_type__app_label="people")
-    )
+def test_putting_people_into_a_list_needs_its_right():
+    importer = user_with(ADD_PERSON, CHANGE_PERSON)
     job = import_jobs.upload_file([b"email\nann@example.com\n"], "p.csv", "people", importer)
     plan = import_plan.ImportPlan(columns={"email": "email"})
     import_jobs.set_plan(job, plan, importer)

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import override
@@ -25,7 +24,8 @@ from smartlists.catalog import Catalogue
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignEntry, DateWatch, ObjectWatch, RecordEffect
-from tests.factories import approved_type, make_person
+from smartlists.rights import ACTIVATE_SMARTCAMPAIGN, VIEW_SMARTCAMPAIGN
+from tests.factories import approved_type, make_person, user_with
 from tests.people.objects import world
 from tests.people.objects.world import changed, saved
 from tests.smartlists.campaign_factories import (
@@ -376,14 +376,12 @@ def test_definitions_round_trip_and_speak_two_languages(car):
     assert not any(word in " ".join(spoken) for word in ("record", "Clear", "Create"))
 
 
-def test_a_campaign_protects_its_object_type_and_needs_the_rights_of_its_steps(car, ann, django_user_model):
+def test_a_campaign_protects_its_object_type_and_needs_the_rights_of_its_steps(car, ann):
     step = {"do": "change_object", "type": "car", "field": "price", "to": "5"}
     campaign = make_draft_campaign(step, triggers=[on_car("date", date="inspected_on")])
     with pytest.raises(RejectedError, match=campaign.name):
         lifecycle.delete_definition(ObjectType.objects.get(pk=car.pk), None)
-    marketer = django_user_model.objects.create_user("mia")
-    rights = ("activate_smartcampaign", "view_smartcampaign")
-    marketer.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    marketer = user_with(ACTIVATE_SMARTCAMPAIGN, VIEW_SMARTCAMPAIGN)
     with pytest.raises(NotAllowedError, match="Can change object record"):
         campaign_lifecycle.activate_campaign(campaign, marketer)
     lifecycle.retire_definition(ObjectType.objects.get(pk=car.pk), None)
