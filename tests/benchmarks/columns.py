@@ -15,6 +15,7 @@ from tests.benchmarks.by_hand import seconds_of
 from tests.benchmarks.filling import ACTIVITIES, PEOPLE
 
 ROUNDS = 7
+LONGEST = 5_000  # milliseconds: a way that took longer in all is not tried again
 RECENT = "occurred_at >= {now} - 90 * 86400000000 and occurred_at <= {now}"
 STEPS = (
     "select person, occurred_at, true as is_check from {check} union all select person, occurred_at, false from {car}"
@@ -141,7 +142,8 @@ def _filters(
         taken: dict[str, list[float]] = {way: [] for way in ways}
         for _turn in range(ROUNDS):
             for way, work in ways.items():
-                taken[way].append(seconds_of(work) * 1000)
+                if not taken[way] or sum(taken[way]) < LONGEST:
+                    taken[way].append(seconds_of(work) * 1000)
         columns, hand = min(taken["columns"]), min(taken["by hand"])
         limit = limits.get(what, other_limit)
         in_sql = min(taken["SQL"]) if with_sql else 0
