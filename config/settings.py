@@ -174,7 +174,7 @@ else:
     DATABASES = {"default": env.db_url("DATABASE_URL")}
     if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must be a postgresql:// address.")
-# a server whose machine is out of reach is noticed in seconds, not in the quarter of an hour of TCP; parameters of the URL win
+# a server that is out of reach is noticed in seconds, not in the quarter of an hour of TCP; parameters of the URL win
 TCP_OPTIONS = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 DATABASES["default"].update(
     CONN_MAX_AGE=60,
