@@ -174,7 +174,7 @@ else:
     DATABASES = {"default": env.db_url("DATABASE_URL")}
     if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must be a postgresql:// address.")
-# a server whose machine is gone is noticed in seconds, not in the quarter of an hour of TCP; parameters of the URL win
+# a server that is out of reach is noticed in seconds, not in the quarter of an hour of TCP; parameters of the URL win
 TCP_OPTIONS = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 DATABASES["default"].update(
     CONN_MAX_AGE=60,
@@ -214,6 +214,7 @@ UPLOADS_MAX_BYTES = env.int("UPLOADS_MAX_MB", 20 * 1024) * 1024**2  # of all sto
 DISK_RESERVE_BYTES = env.int("DISK_RESERVE_MB", 1024) * 1024**2
 QUARANTINE_DAYS = env.int("QUARANTINE_DAYS", 30)
 QUARANTINE_BYTES_A_DAY = env.int("QUARANTINE_MB_A_DAY", 64) * 1024**2  # of one sender
+QUARANTINE_BYTES = env.int("QUARANTINE_MB", 2048) * 1024**2  # of all senders together
 EXPORT_MAX_QUEUED = env.int("EXPORT_MAX_QUEUED", 10)
 
 # E-mails: smtp+tls://user:password@host:587; without EMAIL_URL none are sent

@@ -230,6 +230,8 @@ class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
             results.append({"index": index, **result})
         statuses = Counter(result["status"] for result in results)
         sums = {word: statuses[word] for word in ("valid" if dry_run else "added", "repeated", "refused")}
+        if not_kept := sum(outcome.is_left_out for outcome in outcomes):
+            sums[recording_stream.NOT_KEPT] = not_kept
         return Response({**sums, "results": results})
 
     def _error_of(self, problems: Any) -> Exception:

@@ -220,12 +220,19 @@ class OutcomeSerializer(StrictSerializer):
     status = serializers.ChoiceField(["added", "repeated", "refused", "valid"])
     id = serializers.IntegerField(required=False)
     errors = ProblemSerializer(many=True, required=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+    kept = serializers.BooleanField(
+        required=False,
+        help_text="False for a rejected row that does not wait to be corrected, as there is no room for it.",
+    )
 
 
 class BatchSerializer(StrictSerializer):
     added = serializers.IntegerField()
     repeated = serializers.IntegerField()
     refused = serializers.IntegerField()
+    not_kept = serializers.IntegerField(
+        required=False, help_text="Of the rejected rows those for which there is no room, if there are any."
+    )
     results = OutcomeSerializer(many=True, help_text="One per row, in order.")
 
 

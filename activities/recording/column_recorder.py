@@ -80,7 +80,9 @@ def record_columns(
             transaction.set_rollback(True)
         elif keep_refused and batch.others:
             refused = [columns[place] for place in batch.others]
-            quarantine.keep_refused_rows(refused, list(batch.others.values()), source, zone, batch.type_ids)
+            outcomes = list(batch.others.values())
+            for place in quarantine.keep_refused_rows(refused, outcomes, source, zone, batch.type_ids):
+                outcomes[place].is_left_out = True
         if not dry_run:
             transaction.on_commit(batch.measure)
     return batch.recorded

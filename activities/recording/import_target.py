@@ -85,6 +85,7 @@ class ActivitiesTarget(ImportTarget):
     rights = (RECORD_ACTIVITY,)
     batch = recorder.MAX_BATCH
     has_external_ids = True
+    keeps_refused = True
 
     def rights_of(self, plan: ImportPlan) -> tuple[str, ...]:
         return (parsing.CREATE,) if plan.create_people else ()
@@ -245,11 +246,11 @@ class ActivitiesTarget(ImportTarget):
                 row.former_id = row.former_id and numbered_key(row.former_id, external_id)
         return rows
 
-    def keep(self, rows: Sequence[Any], results: Sequence[RowResult], plan: ImportPlan, source: Source) -> None:
+    def keep(self, rows: Sequence[Any], results: Sequence[RowResult], plan: ImportPlan, source: Source) -> int:
         types = dict(ActivityType.objects.values_list("api_name", "pk"))
         ids = set(types.values())
         types |= {row.activity_type: row.activity_type for row in rows if row.activity_type in ids}
-        quarantine.keep_refused_rows(rows, results, source, plan.time_zone, types)
+        return len(quarantine.keep_refused_rows(rows, results, source, plan.time_zone, types))
 
     def settled(self, keys: Collection[str]) -> set[str]:
         return quarantine.replayed_keys(keys)

@@ -1,25 +1,26 @@
 """Refused rows, stored as received with the reasons, so that nothing that was sent is lost.
 
 A row is identified by its external id, or else by its content: sent again, it is counted in the same stored row,
-which has what was sent last, back-fill or not, unless a user has corrected it. Of one sender and day up to
-`QUARANTINE_BYTES_A_DAY` are kept; further rows are counted by the metrics only, and named in the replies.
+which has what was sent last, back-fill or not, unless a user has corrected it. As much is kept as `refused.room` says;
+further rows are counted by the metrics, and marked in the replies.
 """
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from activities.models import RefusedActivity
+from activities.recording.refused import room
 from activities.recording.rows import NewActivity, PersonLookup
 from people.core import personal_data
 from people.core.errors import Problem, quoted_value, serialize_problem
@@ -34,9 +35,7 @@ from people.models import Person
 # a form shows its errors itself
 KEPT_FROM = frozenset({Channel.API, Channel.MARKETO, Channel.IMPORT, Channel.COMMAND, Channel.EVENTS})
 MAX_RAW = 262_144
-ROW_BYTES = 450  # of the database for a refused row without its texts, with its indexes
-MAX_SENDERS = 10_000  # with a room in a process
-RECOUNT_AFTER = timedelta(minutes=1)
+NONE_LEFT_OUT: frozenset[int] = frozenset()
 _KEY_OF_ROW = re.compile(r"row:[0-9a-f]{32}:[0-9]{1,12}|import:[0-9]{1,12}:[0-9]{1,12}")
 _COLUMNS = (
     ("door", "smallint"),
@@ -72,22 +71,28 @@ class CheckedRow(Protocol):
 
 def keep_refused_rows(
     rows: Sequence[NewActivity], outcomes: Sequence[CheckedRow], source: Source, zone: tzinfo, types: Mapping[Any, int]
-) -> None:
+) -> frozenset[int]:
     """Keep the rows whose outcome is refused; within the transaction that refused them. One statement.
 
-    `types`: ids of the existing types by the reference that rows use.
+    `types`: ids of the existing types by the reference that rows use. Returns the places of the refused rows that were
+    left out, as there is no room for them; none for channels that keep no refused rows.
     """
-    refused = [(row, outcome) for row, outcome in zip(rows, outcomes, strict=True) if outcome.problems]
-    if not refused or source.channel not in KEPT_FROM:
-        return
-    columns_by_key = {}
-    for row, outcome in refused:
-        columns = _column_values(row, outcome.problems, source, zone, types)
+    places = [place for place, outcome in enumerate(outcomes) if outcome.problems]
+    if not places or source.channel not in KEPT_FROM:
+        return NONE_LEFT_OUT
+    columns_by_key, keys = {}, []
+    for place in places:
+        columns = _column_values(rows[place], outcomes[place].problems, source, zone, types)
         columns_by_key[columns[3]] = columns  # a row that comes twice in a batch is one row
+        keys.append(columns[3])
     # one order in all transactions: no deadlock
-    ordered = _fitting([columns_by_key[key] for key in sorted(columns_by_key)], source)
-    if not ordered:
-        return
+    fitting, left_out = _fitting([columns_by_key[key] for key in sorted(columns_by_key)], source)
+    if fitting:
+        _store(fitting)
+    return frozenset(place for place, key in zip(places, keys, strict=True) if key in left_out)
+
+
+def _store(ordered: Sequence[tuple[Any, ...]]) -> None:
     names = ", ".join(name for name, _type in _COLUMNS)
     arrays = ", ".join(f"%s::{data_type}[]" for _name, data_type in _COLUMNS)
     with connection.cursor() as cursor:
@@ -101,80 +106,34 @@ def keep_refused_rows(
         )
 
 
-@dataclass(slots=True)
-class _Room:
-    """The room of a sender in this process, in bytes, until stored rows are counted again; at `until` at the latest."""
-
-    left: int
-    is_last: bool  # there is no more today
-    until: datetime
-
-
-_rooms: dict[tuple[Any, ...], _Room] = {}  # by sender
-
-
-def forget_rooms() -> None:
-    """Count the stored rows of every sender again when its next row is refused."""
-    _rooms.clear()
-
-
-def _fitting(rows: list[tuple[Any, ...]], source: Source) -> list[tuple[Any, ...]]:
-    """The rows for which there is room today, and those that are stored already."""
+def _fitting(rows: list[tuple[Any, ...]], source: Source) -> tuple[list[tuple[Any, ...]], set[str]]:
+    """The rows for which there is room, and those that are stored already; the keys of the others."""
     fitting: list[tuple[Any, ...]] = []
-    others: list[tuple[Any, ...]] = []
-    taken = 0  # by rows that are not stored yet
+    others: dict[str, tuple[Any, ...]] = {}
+    bounds: dict[str, room.Bound] = {}
+    free = room.RoomForRows(source)
     for row in rows:
-        size = ROW_BYTES + len(row[4]) + len(row[10])
-        room = _room_for(size, source, taken)
-        if size > room.left:
-            others.append(row)
-            continue
-        fitting.append(row)
-        taken += size
-        room.left -= size
+        key, raw, problems = row[3], row[4], row[10]
+        if bound := free.take(room.ROW_BYTES + len(raw) + len(problems)):
+            others[key], bounds[key] = row, bound
+        else:
+            fitting.append(row)
     if others:
-        where, parameters = _of_sender(source)
+        where, parameters = room.sender_condition(source)
         with connection.cursor() as cursor:
             cursor.execute(
-                f"select key from refused_activity where {where} and key = any(%s)",
-                [*parameters, [row[3] for row in others]],
+                f"select key from refused_activity where {where} and key = any(%s)", [*parameters, list(others)]
             )
-            stored = {key for (key,) in cursor.fetchall()}
-        fitting = sorted([*fitting, *(row for row in others if row[3] in stored)], key=lambda row: row[3])
-    return fitting
+            fitting += [others.pop(key) for (key,) in cursor.fetchall()]
+        fitting.sort(key=lambda row: row[3])
+    left_out = Counter(bounds[key] for key in others)
+    transaction.on_commit(lambda: _count_left_out(left_out))
+    return fitting, set(others)
 
 
-def _room_for(size: int, source: Source, taken: int) -> _Room:
-    """The room of the sender, counted again where the share of this process is used up or a minute old."""
-    sender, now = (source.channel, source.user_id, source.event_source_id), timezone.now()
-    room = _rooms.get(sender)
-    if room is None or now >= room.until or (size > room.left and not room.is_last):
-        free = max(0, settings.QUARANTINE_BYTES_A_DAY - _bytes_of_today(source, now) - taken)
-        # a share, as other processes keep rows of the sender, too
-        left = min(free, max(size, settings.QUARANTINE_BYTES_A_DAY // 8))
-        if len(_rooms) > MAX_SENDERS:
-            _rooms.clear()
-        room = _rooms[sender] = _Room(left, left == free, now + RECOUNT_AFTER)
-    return room
-
-
-def _bytes_of_today(source: Source, now: datetime) -> int:
-    """The size of the sender's rows that were refused today (UTC) for the first time."""
-    where, parameters = _of_sender(source)
-    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""select count(*) * %s + coalesce(sum(pg_column_size(raw) + pg_column_size(problems)), 0)
-            from refused_activity where last_at >= %s and first_at >= %s and {where}""",
-            [ROW_BYTES, midnight, midnight, *parameters],
-        )
-        return int(cursor.fetchone()[0])
-
-
-def _of_sender(source: Source) -> tuple[str, list[Any]]:
-    """Condition on the stored rows of the sender, with its parameters."""
-    where = "door = %s and user_id is not distinct from %s and event_source_id is not distinct from %s"
-    return where, [int(source.channel), source.user_id, source.event_source_id]
+def _count_left_out(rows: Mapping[room.Bound, int]) -> None:
+    for bound, number in rows.items():
+        room.LEFT_OUT.add(bound, number=number)
 
 
 def _column_values(

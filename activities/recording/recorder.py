@@ -54,7 +54,7 @@ def record_activities(
     Zone-less moments are of `zone`. Standard types are refused except those of `may_record`, by id. A merged person's
     id means the winner unless `follow_merges` is false. With `dry_run` everything is checked and nothing kept.
     What is reported as added or repeated is committed when the outermost transaction is. Refused rows are kept in
-    the quarantine unless `keep_refused` is false.
+    the quarantine unless `keep_refused` is false, or there is no room.
     Raises ValueError when there are more than 10,000 rows; never for bad rows.
     """
     if not rows:
@@ -74,7 +74,8 @@ def record_batch(batch: "ActivityBatch", *, dry_run: bool = False, keep_refused:
         if dry_run:
             transaction.set_rollback(True)
         elif keep_refused:
-            quarantine.keep_refused_rows(rows, batch.outcomes, source, zone, batch.type_ids)
+            for place in quarantine.keep_refused_rows(rows, batch.outcomes, source, zone, batch.type_ids):
+                batch.outcomes[place].is_left_out = True
         if not dry_run:
             transaction.on_commit(batch.measure)
 

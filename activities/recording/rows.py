@@ -57,8 +57,12 @@ class RecordStatus(StrEnum):
 
 @dataclass(slots=True)
 class RecordOutcome:
-    """The outcome of one row: its id (also when it was recorded before), or the reasons of the refusal."""
+    """The outcome of one row: its id (also when it was recorded before), or the reasons of the refusal.
+
+    `is_left_out`: of a refused row that was not kept to be corrected, as there is no room for it.
+    """
 
     status: RecordStatus
     activity_id: int | None = None
     problems: Sequence[Problem] = field(default=())
+    is_left_out: bool = False

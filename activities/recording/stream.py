@@ -30,6 +30,7 @@ READ_BYTES = 64 * 1024
 SPOOL_BYTES = 1024 * 1024
 # refusals are reported one by one in this many bytes plus the size of the lines; after that by runs of lines
 DETAILED_BYTES = 1024 * 1024
+NOT_KEPT = "not_kept"  # the number of refused rows for which there was no room
 
 _WORDS = {status: status.encode() for status in RecordStatus}
 
@@ -58,7 +59,10 @@ def record_stream(read: Reader, source: Source, parser: ActivityParser, key: str
         refusals.remaining_bytes += sum(len(line.text or b"") for line in chunk)
         spool.write(_record_chunk(chunk, source, parser, key, counts, refusals))
     spool.write(refusals.run())
-    total = {"lines": sum(counts.values()), **{str(status): counts[status] for status in RecordStatus}}
+    by_status = {str(status): counts[status] for status in RecordStatus}
+    total = {"lines": sum(by_status.values()), **by_status}
+    if counts[NOT_KEPT]:
+        total[NOT_KEPT] = counts[NOT_KEPT]
     spool.write(orjson.dumps({"summary": total}) + b"\n")
     spool.seek(0)
     return spool
@@ -72,10 +76,10 @@ class Refusals:
     first: int = 0  # line of the run that is not reported yet; 0 for none
     last: int = 0
 
-    def add(self, number: int, problems: Any) -> bytes:
+    def add(self, number: int, outcome: RecordOutcome) -> bytes:
         """The reply for a refused line; empty where the line joins a run."""
         if self.remaining_bytes > 0:
-            text = exact_json.dump_exact_json({"line": number, **refusal_as_dict(problems)}, str) + b"\n"
+            text = exact_json.dump_exact_json({"line": number, **outcome_as_dict(outcome)}, str) + b"\n"
             self.remaining_bytes -= len(text)
             return self.run() + text
         self.first, self.last = self.first or number, number
@@ -141,7 +145,8 @@ def _record_chunk(
         outcome = unreadable.get(line.number) or next(outcomes)
         counts[outcome.status] += 1
         if outcome.status is RecordStatus.REFUSED:
-            replies.append(refusals.add(line.number, outcome.problems))
+            counts[NOT_KEPT] += outcome.is_left_out
+            replies.append(refusals.add(line.number, outcome))
         else:
             assert outcome.activity_id is not None
             replies.append(refusals.run())
@@ -201,9 +206,6 @@ def _with_key(value: Any, key: str, number: int) -> Any:
 def outcome_as_dict(outcome: RecordOutcome) -> dict[str, Any]:
     """The outcome of one row, as batches and streams answer it."""
     if outcome.status is RecordStatus.REFUSED:
-        return refusal_as_dict(outcome.problems)
+        reply = {"status": outcome.status.value, "errors": [problem_json(problem) for problem in outcome.problems]}
+        return {**reply, "kept": False} if outcome.is_left_out else reply
     return {"status": outcome.status.value, "id": outcome.activity_id}
-
-
-def refusal_as_dict(problems: Any) -> dict[str, Any]:
-    return {"status": str(RecordStatus.REFUSED), "errors": [problem_json(problem) for problem in problems]}

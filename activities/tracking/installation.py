@@ -16,6 +16,7 @@ from activities.tracking.script.files import queue_tag, script_tag
 
 _start_pages: list[Callable[[EventSource], str]] = []
 CHECK = "_ca_check"  # the parameter of a page's address that the script sends along with the visit
+BELIEVE_PROXY = "TRUST_PROXY=1"  # the address that a proxy reports is the client's; `config.settings`
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 SIGNED_IN = """customActivities.identify(
   {email: "ada@example.com"},
@@ -56,8 +57,9 @@ _RECIPES = (
         "own-host",
         gettext_lazy("Through your own host"),
         gettext_lazy(
-            "A path of your own site that leads here keeps cookies longer in Safari. In nginx, add this location; "
-            "then use your own host in the line above."
+            "A path of your own site that leads here keeps cookies longer in Safari. Add this location to nginx, and "
+            "load the script from there. Without the setting, all visitors have your server's address; a proxy in "
+            "front of the collector has to believe your server, too."
         ),
     ),
     (
@@ -160,7 +162,11 @@ def installation_recipes(website: EventSource) -> list[Recipe]:
             CodeBlock(_("In the head of index.html"), both),
             CodeBlock(_("In your code, after signing in"), SIGNED_IN),
         ],
-        "own-host": [CodeBlock(_("In the server block of nginx"), _nginx_location(site_script_address(website)))],
+        "own-host": [
+            CodeBlock(_("In the server block of nginx"), _nginx_location(site_script_address(website))),
+            CodeBlock(_("In the head of your pages"), script_tag(urlsplit(site_script_address(website)).path)),
+            CodeBlock(_("In the settings of the collector"), BELIEVE_PROXY),
+        ],
         "munchkin": [CodeBlock(_("The new address"), address) for address in [munchkin_address(website)] if address],
     }
     return [Recipe(name, str(title), str(text), blocks[name]) for name, title, text in _RECIPES if blocks[name]]

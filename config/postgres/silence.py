@@ -1,4 +1,4 @@
-"""Ends a process's waits for a database server that no longer answers anything: one that is frozen, or out of reach.
+"""Ends a process's waits for a database server that no longer responds: one that is frozen, or out of reach.
 
 A refused or lost connection is an error at once, and statements have their timeouts on the server. A server that hangs
 gives neither: libpq would wait for ever, and with it every thread of a web process. A long statement is as silent as a
@@ -17,32 +17,32 @@ from django.db.backends.signals import connection_created
 SILENT_SECONDS = 2.0  # without any answer, after which the server is asked
 ASKING_SECONDS = 3  # for a new connection
 KNOWN_SECONDS = 5.0  # for which the server's state is taken to last; the next wait asks again
-GONE_SECONDS = 0.5  # for which a server that is known to be gone is waited for
+AWAY_SECONDS = 0.5  # for which a server that is known not to respond is waited for
 AWAY = "the database server does not answer"
 
 
 class _Pulse:
-    """Whether the server answers anybody, as this process last found out. One thread asks at a time."""
+    """Whether the server accepts connections, as this process last found out. One thread asks at a time."""
 
     def __init__(self) -> None:
         self._asking = Lock()
         self._known_until = float("-inf")
-        self.is_gone = False
+        self.is_away = False
 
     @property
     def patience(self) -> float:
         """The seconds without an answer after which a wait asks for the server's state."""
-        return GONE_SECONDS if self.is_gone else SILENT_SECONDS
+        return AWAY_SECONDS if self.is_away else SILENT_SECONDS
 
     def ask(self, parameters: dict[str, Any]) -> bool:
-        """True where the server is gone. `parameters`: of a connection to it."""
+        """True where the server does not respond. `parameters`: of a connection to it."""
         if monotonic() >= self._known_until and self._asking.acquire(blocking=False):
             try:
-                self.is_gone = not _answers(parameters)
+                self.is_away = not _answers(parameters)
                 self._known_until = monotonic() + KNOWN_SECONDS
             finally:
                 self._asking.release()
-        return self.is_gone
+        return self.is_away
 
 
 def end_silent_waits(connect_seconds: int = ASKING_SECONDS) -> None:
@@ -55,7 +55,7 @@ _pulse = _Pulse()
 
 
 def _watch(connection: Any, **_more: Any) -> None:
-    """Have the driver's connection wait no longer than its server lives."""
+    """Bound the waits of the driver's connection."""
     driver, parameters = connection.connection, connection.get_connection_params()
     wait = driver.wait
     driver.wait = lambda steps, *args, **named: wait(_until_silence(steps, driver, parameters), *args, **named)

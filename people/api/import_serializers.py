@@ -67,6 +67,9 @@ class ImportSerializer(StrictSerializer):
     updated = serializers.IntegerField()
     repeated = serializers.IntegerField(help_text="Rows that had been imported before.")
     refused = serializers.IntegerField()
+    not_kept = serializers.IntegerField(
+        help_text="Of the rejected rows those that don't wait to be corrected, as there was no room for them."
+    )
     created = serializers.IntegerField(help_text="The number of people created, or, after a check, to be created.")
     rows_above = serializers.IntegerField(
         help_text="Rows above the header, which are left out. Send header_row if the wrong row was taken."

@@ -61,6 +61,8 @@ class Import(FileJob):
     updated = models.BigIntegerField(_("updated"), default=0)
     repeated = models.BigIntegerField(_("already imported"), default=0)
     refused = models.BigIntegerField(_("rejected"), default=0)
+    # of the rejected rows those that do not wait to be corrected: there was no room for them
+    not_kept = models.BigIntegerField(default=0, db_default=0)
     created = models.BigIntegerField(_("people created"), default=0, db_default=0)
     # ids of the log between which the import recorded; incomplete for an import of an earlier version
     first_id = models.BigIntegerField(null=True)

@@ -10,6 +10,7 @@ from activities.inbound import keeping as inbound_keeping
 from activities.inbound import processing as inbound_processing
 from activities.links import clicks as link_clicks
 from activities.recording import recorder
+from activities.recording.refused import room
 from activities.sources import authentication, usage
 from activities.tracking import committing
 from config.collector import http as collector_http
@@ -25,6 +26,7 @@ COUNTED = (
     metrics_page.REQUESTS,
     metrics_page.REQUEST_SECONDS,
     recorder.ROWS,
+    room.LEFT_OUT,
     evaluator.SECONDS,
     usage.EVENTS,
     usage.BYTES,

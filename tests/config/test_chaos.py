@@ -47,7 +47,7 @@ def test_what_was_acknowledged_is_there_once_whatever_fails():
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=420,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr[-3000:]

@@ -152,3 +152,13 @@ def test_the_proxy_leaves_the_bounds_of_all_other_bodies_to_the_product():
     for path in ("/api/v1/people", "/api/v1/imports", "/bulk/v1/leads.json", "/f/welcome", "/admin/"):
         _name, body, bound = location_of(path)
         assert ":8000" in body and bound is None
+
+
+def test_every_location_hands_on_whose_request_it_is():
+    """nginx inherits `proxy_set_header` only where a location has none of its own."""
+    text = re.sub(r"#.*", "", (ROOT / "deploy/nginx.conf").read_text())
+    for server in re.split(r"^server \{", text, flags=re.M)[1:]:
+        inherited = set(re.findall(r"proxy_set_header (\S+)", server[: server.index("location ")]))
+        for name, body in re.findall(r"location (?:~ )?(\S+) \{([^}]*)\}", server):
+            headers = set(re.findall(r"proxy_set_header (\S+)", body)) or inherited
+            assert headers >= {"Host", "X-Forwarded-For", "X-Forwarded-Proto", "Connection"}, name

@@ -165,6 +165,8 @@ class ImportCommand(BaseCommand, ABC):
             )
         if job.rows_left_out:
             self.stderr.write(f"Rows left out that are not of the list: {job.rows_left_out:,}.")
+        if job.not_kept:
+            self.stderr.write(f"Rejected rows that don't wait to be corrected, for want of room: {job.not_kept:,}.")
         if job.blank_rows:
             self.stderr.write(f"Blank rows left out: {job.blank_rows:,}.")
         self.stdout.write(self.summary(job, options["dry_run"]))

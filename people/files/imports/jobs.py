@@ -264,6 +264,7 @@ COUNTS = (
     "updated",
     "repeated",
     "refused",
+    "not_kept",
     "created",
 )  # counters of one run over the file
 # verb: the states in which it is possible, and the following state

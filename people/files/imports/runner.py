@@ -169,8 +169,8 @@ class _ImportRun:
             # in the order of locks: an erase holds this one and may wait for our rows
             locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
             results = self._record(batch)
-            self._keep_refused(batch, results, keys)
-            self._advance(batch, results)
+            not_kept = self._keep_refused(batch, results, keys)
+            self._advance(batch, results, not_kept)
 
     def _keys(self, batch: ImportBatch) -> Sequence[str | None] | None:
         """The keys of the batch's rows: their keys from an earlier refusal, or else keys of their content."""
@@ -229,8 +229,11 @@ class _ImportRun:
         for place, is_same in self.seen.before(keys) if keys else ():
             results.others[place] = self.target.repeated_row_result(is_same, self.plan)
 
-    def _keep_refused(self, batch: ImportBatch, results: BatchResults, keys: Sequence[str | None] | None) -> None:
-        """Store refused rows for the report, and parsed ones for a replay; both have the same keys."""
+    def _keep_refused(self, batch: ImportBatch, results: BatchResults, keys: Sequence[str | None] | None) -> int:
+        """Store refused rows for the report, and parsed ones for a replay; both have the same keys.
+
+        Returns the number of parsed rows that there is no room for.
+        """
         failures = [self._failure(line, (problem,), None) for line, problem in batch.faults]
         keyed_rows, refused = [], []
         for place, result in sorted(results.others.items()):
@@ -243,13 +246,16 @@ class _ImportRun:
                 failures.append(self._failure(line, result.problems, key))
         fitting = self._fitting(failures)
         ImportFailure.objects.bulk_create(fitting, batch_size=1000)
-        if keyed_rows and not self.is_check and len(fitting) == len(failures):
+        if not keyed_rows or self.is_check:
+            return 0
+        if len(fitting) == len(failures):
             rows = (
                 self.target.keyed(*zip(*keyed_rows, strict=True))
                 if self.has_keys
                 else [row for row, _key in keyed_rows]
             )
-            self.target.keep(rows, refused, self.plan, self.source)
+            return self.target.keep(rows, refused, self.plan, self.source)
+        return len(keyed_rows) if self.target.keeps_refused else 0
 
     def _fitting(self, failures: list[ImportFailure]) -> list[ImportFailure]:
         """The refused rows for which there is room; the others are only counted.
@@ -273,7 +279,7 @@ class _ImportRun:
             problems=[serialize_problem(problem, storable_text) for problem in problems],
         )
 
-    def _advance(self, batch: ImportBatch, results: BatchResults) -> None:
+    def _advance(self, batch: ImportBatch, results: BatchResults, not_kept: int) -> None:
         counts = Counter(result.status for result in results.others.values())
         counts[ImportStatus.ADDED] += len(batch.lines) - len(results.others)
         counts[ImportStatus.REFUSED] += len(batch.faults)
@@ -281,6 +287,8 @@ class _ImportRun:
         new = counts[ImportStatus.ADDED] if self.target.rows_are_people else self._new(results)
         if new:
             changes["created"] = F("created") + new
+        if not_kept:
+            changes["not_kept"] = F("not_kept") + not_kept
         if not self.is_check:
             # at least the ids recorded by this transaction
             changes["last_id"] = Greatest("last_id", traces.log_traces().mark())

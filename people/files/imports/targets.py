@@ -23,6 +23,7 @@ class ImportTarget(ABC):
     rights: tuple[str, ...]
     batch = 5_000
     has_external_ids = False
+    keeps_refused = False  # `keep` stores refused rows
     rows_are_people = False  # a row that is added is a person who was created
     defaults: Mapping[str, Any] = MappingProxyType({})  # parts of its plans that differ from those of `ImportPlan`
     # the results that its rows can have, as they are counted, and what a row that changed nothing is called
@@ -99,9 +100,9 @@ class ImportTarget(ABC):
         """The rows with these external ids; for kinds that have them."""
         return rows
 
-    def keep(self, rows: Sequence[Any], results: Sequence[RowResult], plan: ImportPlan, source: Source) -> None:
-        """Store refused rows so that they can be replayed; for kinds that support it."""
-        return None
+    def keep(self, rows: Sequence[Any], results: Sequence[RowResult], plan: ImportPlan, source: Source) -> int:
+        """Store refused rows so that they can be replayed, for kinds that support it; the number left out."""
+        return 0
 
     def settled(self, keys: Collection[str]) -> set[str]:
         """The keys of refused rows that were recorded elsewhere since; the rows are locked for `settle`."""

@@ -1,6 +1,8 @@
 """Refused rows are kept within bounds of a sender and a day, and of the imports of a user."""
 
 import gzip
+import io
+import json
 import re
 from datetime import timedelta
 
@@ -10,8 +12,11 @@ from django.db import connection
 from django.utils import timezone
 
 from activities.models import RefusedActivity
-from activities.recording import quarantine
+from activities.recording.parsing import ActivityParser
 from activities.recording.recorder import record_activities
+from activities.recording.refused import room
+from activities.recording.stream import outcome_as_dict, record_stream, record_values
+from people.core import metrics
 from people.core.source import Channel, Source
 from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
@@ -24,11 +29,11 @@ ROOM = 20_000
 
 
 @pytest.fixture(autouse=True)
-def room(settings):
+def small_room(settings):
     settings.QUARANTINE_BYTES_A_DAY = ROOM
-    quarantine.forget_rooms()
+    room.forget_rooms()
     yield
-    quarantine.forget_rooms()
+    room.forget_rooms()
 
 
 @pytest.fixture
@@ -58,7 +63,7 @@ def test_of_one_sender_and_day_as_much_is_kept_as_there_is_room(ann, channel):
     olga, vera = user("olga"), user("vera")
     for first in range(0, 200, 20):
         refuse(ann, first, 20, olga, channel)
-        quarantine.forget_rooms()  # as another process
+        room.forget_rooms()  # as another process
     kept = RefusedActivity.objects.count()
     assert 10 < kept < 60 and bytes_kept() <= ROOM
     refuse(ann, 0, 10, vera, channel)
@@ -68,7 +73,7 @@ def test_of_one_sender_and_day_as_much_is_kept_as_there_is_room(ann, channel):
     assert RefusedActivity.objects.get(user=olga, times=2).raw == stored, "a row that is stored is counted"
     yesterday = timezone.now() - timedelta(days=1)
     RefusedActivity.objects.filter(user=olga).update(first_at=yesterday, last_at=yesterday)
-    quarantine.forget_rooms()
+    room.forget_rooms()
     refuse(ann, 500, 5, olga, channel)
     assert RefusedActivity.objects.filter(user=olga).count() == kept + 5, "another day"
 
@@ -81,6 +86,65 @@ def test_a_process_takes_a_share_and_counts_stored_rows_when_it_is_used_up(ann, 
         refuse(ann, 100, 60)
     assert RefusedActivity.objects.count() == kept
     assert not [query for query in asked.captured_queries if "pg_column_size" in query["sql"]], "not within a minute"
+
+
+def left_out():
+    metrics.flush_metrics()
+    return {labels[0]: parts[""] for labels, parts in metrics.metric_totals().get(room.LEFT_OUT, {}).items()}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_all_senders_together_as_much_is_kept_as_there_is_room(ann, settings):
+    settings.QUARANTINE_BYTES_A_DAY, settings.QUARANTINE_BYTES = 10 * ROOM, ROOM
+    RefusedActivity.objects.all().delete()
+    before = left_out()
+    for number in range(5):
+        refuse(ann, 100 * number, 20, user(f"user{number}"))
+        room.forget_rooms()
+    kept = RefusedActivity.objects.count()
+    assert 10 < kept < 60 and bytes_kept() <= ROOM
+    after = left_out()
+    assert after["installation"] - before.get("installation", 0) == 100 - kept
+    RefusedActivity.objects.all().delete()
+    room.forget_rooms()
+    refuse(ann, 0, 10)
+    assert RefusedActivity.objects.count() == 10, "removed rows make room, though their table has not shrunk"
+
+
+def test_nothing_new_is_kept_in_the_reserve_of_the_disk_and_stored_rows_are_counted(ann, settings):
+    settings.DATABASE_IS_EMBEDDED = True
+    refuse(ann, 0, 3)
+    settings.DISK_RESERVE_BYTES = 2**62
+    refuse(ann, 0, 6)
+    assert sorted(RefusedActivity.objects.values_list("times", flat=True)) == [2, 2, 2]
+    settings.DATABASE_IS_EMBEDDED = False
+    refuse(ann, 0, 6)
+    assert RefusedActivity.objects.count() == 6, "the disk of another server is not known"
+
+
+def test_replies_say_which_rows_are_not_kept(ann, settings, django_user_model):
+    settings.QUARANTINE_BYTES_A_DAY = 6_000
+    olga = django_user_model.objects.create_superuser("olga")
+    good = {
+        "activity_type": "depositCheck",
+        "person": ann.pk,
+        "occurred_at": "2026-11-20T10:00:00Z",
+        "primary_value": "1",
+    }
+    values = [{**good, "attributes": {"amount": f"many {number}"}} for number in range(20)] + [good]
+    source, parser = Source(Channel.API, olga.pk), ActivityParser(olga)
+    outcomes = record_values(values, source, parser)
+    replies = [outcome_as_dict(outcome) for outcome in outcomes]
+    left_out = [place for place, reply in enumerate(replies) if reply.get("kept") is False]
+    assert len(left_out) + RefusedActivity.objects.count() == 20 and 0 < len(left_out) < 20
+    assert {"kept", "id"}.isdisjoint(replies[0].keys() - {"id"}) and replies[-1].keys() == {"status", "id"}
+    lines = b"".join(json.dumps(value).encode() + b"\n" for value in values)
+    *said, last = map(json.loads, record_stream(io.BytesIO(lines).read, source, parser).read().splitlines())
+    assert [place for place, line in enumerate(said) if line.get("kept") is False] == left_out
+    assert last["summary"]["not_kept"] == len(left_out) and last["summary"]["lines"] == 21
+    mixed = [*values[:20], {**good, "activity_type": "unknown", "attributes": {}}]
+    outcomes = record_values(mixed, source, parser)
+    assert [place for place, outcome in enumerate(outcomes[:20]) if outcome.is_left_out] == left_out
 
 
 def test_the_refused_rows_of_a_users_imports_of_a_day_are_bounded(settings, tmp_path, monkeypatch):
@@ -104,5 +168,7 @@ def import_refused(by):
     import_jobs.take_step(job, "start", by, queue=False)
     import_runner.run_import(job.pk)
     job.refresh_from_db()
-    assert job.refused == 300
-    return ImportFailure.objects.filter(of=job).count()
+    kept = ImportFailure.objects.filter(of=job).count()
+    waiting = RefusedActivity.objects.filter(channel=Channel.IMPORT, origin_id=job.pk).count()
+    assert (job.refused, job.not_kept) == (300, 300 - waiting)
+    return kept

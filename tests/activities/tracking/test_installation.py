@@ -68,7 +68,8 @@ def test_recipes_hold_the_address_of_the_newest_key_and_go_with_the_last_key(set
     assert f'src="https://events.example.com/_a/s/{issued.write_key}.js"' in script_line(site)
     recipes = {recipe.name: recipe for recipe in installation_recipes(site)}
     assert set(recipes) == {"html", "tag-manager", "wordpress", "single-page", "own-host"}
-    (nginx,) = recipes["own-host"].blocks
+    nginx, line, setting = recipes["own-host"].blocks
+    assert 'src="/_a/s/cab_' in line.code and setting.code == "TRUST_PROXY=1"
     assert "location /_a/ {" in nginx.code and "https://events.example.com;" in nginx.code
     assert "proxy_set_header Host $host;" in nginx.code
     editing.change_source(site, None, munchkin_id="123-ABC-456")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import citus_cluster
+from tests.system.chaos import collecting
 from tests.system.chaos.clients import TYPE, Approver, CallFailedError, Program, Reader, Tally, Writer
 from tests.system.chaos.faults import (
     CLUSTER_FAULTS,
@@ -29,6 +30,7 @@ from tests.system.chaos.world import CLUSTER_DATABASE, ROOT, World, fresh_folder
 
 IMPORTED_ROWS = 20_000
 PEOPLE = 50
+SENDERS_REST = 0.1  # seconds between two things of a sender: what is judged is what is acknowledged, not how much
 BACKLOG_SECONDS, READING_SECONDS = 300, 60  # for the rest of imports and campaigns, and of the log
 
 
@@ -70,7 +72,7 @@ def _options() -> argparse.Namespace:
 def _run(world: World, faults: dict[str, Fault], options: argparse.Namespace) -> dict:
     chance = random.Random(options.seed)
     started = time.monotonic()
-    people, tokens, type_id = _prepare(world)
+    people, tokens, type_id, addresses = _prepare(world)
     imported = _import(world, tokens["dialect"], type_id, options.rows)
     tally = Tally()
     Writer.type_id = Reader.type_id = type_id
@@ -82,15 +84,20 @@ def _run(world: World, faults: dict[str, Fault], options: argparse.Namespace) ->
     programs += [reader, Approver(world, tally, tokens["dialect"], 101)]
     for program in programs:
         program.start()
+    senders = collecting.start_senders(
+        {False: world.collector_port, True: world.port}, addresses, options.rest or SENDERS_REST
+    )
     wrong, done, healed = _let_loose(world, faults, options, chance)
+    collecting.end_senders(senders)
     for program in programs:
         program.ending.set()
     for program in programs:
         program.join(60)
     _finish(world, reader)
-    from tests.system.chaos.judging import campaign_tally, judge
+    from tests.system.chaos.judging import campaign_tally, fetch_rows, judge
 
     wrong += judge(tally, imported)
+    wrong += collecting.judge_senders(senders, fetch_rows)
     campaign = campaign_tally()
     wrong += _of_processes(world, done)
     acknowledged = sum(row.id is not None for row in tally.sent.values())
@@ -105,6 +112,7 @@ def _run(world: World, faults: dict[str, Fault], options: argparse.Namespace) ->
         "history": sum(row.is_history and row.id is not None for row in tally.sent.values()),
         "read back once": len(tally.read),
         "imported rows": len(imported),
+        "by itself": collecting.tally_of(senders),
         **campaign,
         "types made": len(tally.created),
         "types approved": len(tally.approved),
@@ -164,7 +172,7 @@ def _settled(look: Callable[[], Any], seconds: float = 60) -> Any:
     return finding
 
 
-def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
+def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int, collecting.Addresses]:
     """Start everything; a type, people and a client with tokens of both APIs."""
     os.environ.clear()
     os.environ.update(world.environment)
@@ -194,13 +202,15 @@ def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
     people = [make_person(email=f"person{number}@example.com").pk for number in range(PEOPLE)]
     judging.start_campaign()
     known = {"dialect": client_editing.client_token(client).text, "native": tokens.issue_token(client).text}
+    addresses = collecting.make_addresses()
     _forget_connection()
+    world.start("collector", *manage("collect"))
     world.start("web", *web())
     world.start("worker", *manage("worker"))
     if "dispatch" in get_commands():
         world.start("dispatcher", *manage("dispatch"))
     world.wait_until_ready()
-    return people, known, type_id
+    return people, known, type_id, addresses
 
 
 def _import(world: World, token: str, type_id: int, rows: int) -> Sequence[str]:

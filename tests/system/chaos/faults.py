@@ -14,7 +14,7 @@ from tests import citus_cluster
 from tests.system.chaos.world import CLUSTER_DATABASE, World, children_of
 
 FULL_SECONDS = 3.0
-FROZEN_SECONDS = 8.0
+FROZEN_SECONDS = 6.0
 
 Fault = Callable[[World], None]
 
@@ -141,6 +141,8 @@ FAULTS: Mapping[str, Fault] = {
     "worker killed": the_worker_is_killed,
     "database and its owner killed": database_and_its_owner_are_killed,
     "dispatcher killed": the_dispatcher_is_killed,
+    "collector killed": the_collector_is_killed,
+    "database frozen": the_database_is_frozen,
 }
 # the servers of a cluster are operated by others; faults of its connections, and of our own processes
 CLUSTER_FAULTS: Mapping[str, Fault] = {

@@ -72,7 +72,7 @@ def _of_campaign(type_id: int) -> Iterator[str]:
     if campaign is None:
         return
     wanted = dict(
-        _rows(
+        fetch_rows(
             """select person_id, count(*) from activity where activity_type_id = %s
         and (attributes->>'amount')::numeric > %s and flags & 1 = 0 group by 1""",
             type_id,
@@ -90,7 +90,7 @@ def _of_campaign(type_id: int) -> Iterator[str]:
 
 
 def _stored(type_id: int) -> Stored:
-    rows = _rows(
+    rows = fetch_rows(
         """select k.external_id, a.id, a.person_id, (a.attributes->>'amount')::numeric::int, a.flags & 1 = 1,
             count(*) over (partition by k.external_id)
         from activity_key k join activity a on a.id = k.activity_id and a.person_id = k.person_id
@@ -108,7 +108,7 @@ def _of_rows(tally: Tally, stored: Stored, type_id: int) -> Iterator[str]:
             yield f"{key} was acknowledged as {row.id} and is {'not there' if there is None else there[0]}"
         if there is not None and (not row.is_good or there[1:] != (row.person, row.amount, row.is_history)):
             yield f"{key} is there with other content: {there}"
-    ((activities, keys),) = _rows(
+    ((activities, keys),) = fetch_rows(
         """select (select count(*) from activity where activity_type_id = %s),
             (select count(*) from activity_key where activity_type_id = %s)""",
         type_id,
@@ -121,7 +121,7 @@ def _of_rows(tally: Tally, stored: Stored, type_id: int) -> Iterator[str]:
 def _of_reader(tally: Tally, type_id: int) -> Iterator[str]:
     if tally.read != sorted(set(tally.read)):
         yield "the reader saw an activity twice, or out of order"
-    there = {pk for (pk,) in _rows("select id from activity where activity_type_id = %s", type_id)}
+    there = {pk for (pk,) in fetch_rows("select id from activity where activity_type_id = %s", type_id)}
     if there != set(tally.read):
         yield f"the reader missed {len(there - set(tally.read))} activities and saw {len(set(tally.read) - there)} others"
 
@@ -143,13 +143,13 @@ def _of_types(tally: Tally) -> Iterator[str]:
 
 
 def _of_counts(type_id: int) -> Iterator[str]:
-    mark, last = log_reader.high_water_mark(), _rows("select last_value from activity_id_seq")[0][0]
+    mark, last = log_reader.high_water_mark(), fetch_rows("select last_value from activity_id_seq")[0][0]
     if mark != last:
         yield f"readers are held back at {mark}, the log is at {last}"
     rollup.catch_up_rollup()
     yield from (f"count that is wrong: {difference}" for difference in rollup.rollup_differences())
     yield from (f"size of a static list that is wrong: {difference}" for difference in static_lists.miscounted_lists())
-    ((people,),) = _rows("select count(distinct person_id) from activity where activity_type_id = %s", type_id)
+    ((people,),) = fetch_rows("select count(distinct person_id) from activity where activity_type_id = %s", type_id)
     listed = evaluator.evaluate_rules(parse_rules(_did(), Catalogue()))
     if listed.count != people:
         yield f"the smart list has {listed.count} people, the log {people}"
@@ -160,7 +160,7 @@ def _did() -> dict[str, Any]:
     return {"match": "all", "filters": [{"kind": "activity", "did": True, "type": TYPE}]}
 
 
-def _rows(statement: str, *values: Any) -> list[tuple]:
+def fetch_rows(statement: str, *values: Any) -> list[tuple]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall()

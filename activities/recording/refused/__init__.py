@@ -1,0 +1,1 @@
+"""What becomes of refused rows besides their storing."""

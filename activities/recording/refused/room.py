@@ -1,0 +1,135 @@
+"""How much of refused rows is kept: of one sender in a day, of all together, and above the reserve of the disk."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from people.core import metrics
+from people.core.disk import free_bytes
+from people.core.source import Source
+
+ROW_BYTES = 450  # of the database for a refused row without its texts, with its indexes
+MAX_SENDERS = 10_000  # whose room a process remembers
+RECOUNT_AFTER = timedelta(minutes=1)
+SENDERS_SHARE, COMMON_SHARE = 8, 64  # the part of a bound that a process takes before it counts again
+LEFT_OUT = metrics.register_counter(
+    "refused_rows_left_out", "Rejected rows that were not kept to be corrected, by the bound that was reached.", "bound"
+)
+
+
+class Bound(StrEnum):
+    """What leaves no room for a row."""
+
+    SENDER = "sender"  # QUARANTINE_BYTES_A_DAY
+    INSTALLATION = "installation"  # QUARANTINE_BYTES
+    DISK = "disk"  # DISK_RESERVE_BYTES, of the embedded database
+
+
+@dataclass(slots=True)
+class _Room:
+    """What this process may keep, in bytes, before stored rows are counted again; at `until` they are."""
+
+    left: int
+    is_last: bool  # there is no more at present
+    until: datetime
+
+
+_rooms: dict[tuple[Any, ...], _Room] = {}  # by sender; by () of all together
+
+
+def forget_rooms() -> None:
+    """Count the stored rows again when the next row is refused."""
+    _rooms.clear()
+
+
+class RoomForRows:
+    """The room for the new rows of one transaction of a sender."""
+
+    def __init__(self, source: Source) -> None:
+        self.source, self.now = source, timezone.now()
+        self.taken = 0  # by rows of this transaction
+        self.is_disk_tight = is_disk_tight()
+
+    def take(self, size: int) -> Bound | None:
+        """Take room for a row of `size` bytes; else return the bound that leaves none."""
+        if self.is_disk_tight:
+            return Bound.DISK
+        of_all, of_sender = self._of_all(size), self._of_sender(size)
+        if size > of_all.left:
+            return Bound.INSTALLATION
+        if size > of_sender.left:
+            return Bound.SENDER
+        of_all.left -= size
+        of_sender.left -= size
+        self.taken += size
+        return None
+
+    def _of_all(self, size: int) -> _Room:
+        room = _rooms.get(())
+        if room is None or _is_over(room, size, self.now):
+            room = self._count((), settings.QUARANTINE_BYTES, _stored_bytes(), size, COMMON_SHARE)
+        return room
+
+    def _of_sender(self, size: int) -> _Room:
+        source = self.source
+        sender = source.channel, source.user_id, source.event_source_id
+        room = _rooms.get(sender)
+        if room is None or _is_over(room, size, self.now):
+            stored = _bytes_of_today(source, self.now)
+            room = self._count(sender, settings.QUARANTINE_BYTES_A_DAY, stored, size, SENDERS_SHARE)
+        return room
+
+    def _count(self, whose: tuple[Any, ...], limit: int, stored: int, size: int, share: int) -> _Room:
+        """A share of what is free, as other processes keep rows, too."""
+        free = max(0, limit - stored - self.taken)
+        left = min(free, max(size, limit // share))
+        if len(_rooms) > MAX_SENDERS:
+            _rooms.clear()
+        room = _rooms[whose] = _Room(left, left == free, self.now + RECOUNT_AFTER)
+        return room
+
+
+def is_disk_tight() -> bool:
+    """True where the embedded database's disk has no more than its reserve; another server's disk is not known here."""
+    return settings.DATABASE_IS_EMBEDDED and free_bytes(Path(settings.DATA_DIR)) < settings.DISK_RESERVE_BYTES
+
+
+def sender_condition(source: Source) -> tuple[str, list[Any]]:
+    """Condition on the stored rows of the sender, with its parameters."""
+    where = "door = %s and user_id is not distinct from %s and event_source_id is not distinct from %s"
+    return where, [int(source.channel), source.user_id, source.event_source_id]
+
+
+def _is_over(room: _Room, size: int, now: datetime) -> bool:
+    return now >= room.until or (size > room.left and not room.is_last)
+
+
+def _bytes_of_today(source: Source, now: datetime) -> int:
+    """The size of the sender's rows that were refused today (UTC) for the first time."""
+    where, parameters = sender_condition(source)
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return _size_of(f"where last_at >= %s and first_at >= %s and {where}", [midnight, midnight, *parameters])
+
+
+def _stored_bytes() -> int:
+    """The size of all stored rows: of their table, which costs nothing, or counted where removed rows may be in it."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_table_size('refused_activity')")
+        size = int(cursor.fetchone()[0])
+    return size if size < settings.QUARANTINE_BYTES // 2 else _size_of("", [])
+
+
+def _size_of(where: str, parameters: list[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select count(*) * %s + coalesce(sum(pg_column_size(raw) + pg_column_size(problems)), 0)
+            from refused_activity {where}""",
+            [ROW_BYTES, *parameters],
+        )
+        return int(cursor.fetchone()[0])
