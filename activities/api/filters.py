@@ -83,7 +83,7 @@ class TypesField(forms.Field):
         for word in references:
             if word not in known_names:
                 parameters = {"expected": _("an activity type's API name or id"), "got": quoted_value(word)}
-                raise forms.ValidationError(_("there is no activity type '%(got)s'"), Code.UNKNOWN_TYPE, parameters)
+                raise forms.ValidationError(_("there is no activity type “%(got)s”"), Code.UNKNOWN_TYPE, parameters)
         return sorted(ids_by_name.values())
 
 

@@ -311,6 +311,6 @@ class FormSubmissionViewSet(ListMixin, RetrieveMixin):
 def _refuse_unknown(values: Any, names: list[str]) -> None:
     unknown = sorted(set(values) - set(names))
     if unknown:
-        message = _("the form has no field '%(name)s'; it has %(names)s")
+        message = _("the form has no field “%(name)s”; it has %(names)s")
         shown = {"name": unknown[0][:100], "names": ", ".join(names)}
         raise RejectedError(Problem(Code.UNKNOWN_FIELD, message % shown, ("values", unknown[0][:100])))

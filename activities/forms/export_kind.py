@@ -44,7 +44,7 @@ def submissions_statement(parameters: Mapping[str, Any]) -> ExportStatement:
 def _form(number: Any) -> Form:
     form = Form.objects.filter(pk=number).first() if type(number) is int else None
     if form is None:
-        message = _("there is no form '%(id)s'") % {"id": str(number)[:40]}
+        message = _("there is no form “%(id)s”") % {"id": str(number)[:40]}
         raise RejectedError(Problem(Code.NOT_FOUND, message, ("form",)))
     return form
 

@@ -92,7 +92,7 @@ def submit_form(
             if is_new:
                 return Outcome(_record(former, sender))
         if bytes(former.digest) != digest:
-            message = _("id '%(id)s' was sent before with other content") % {"id": former.message_id}
+            message = _("id “%(id)s” was sent before with other content") % {"id": former.message_id}
             raise RejectedError(Problem(Code.EXTERNAL_ID_REUSED, message, ("id",)))
         return Outcome(former, is_repeat=True)
 

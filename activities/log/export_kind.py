@@ -58,7 +58,7 @@ def _types(names: Any) -> list[ActivityType]:
     matches = list(types.filter(api_name__in=names))
     missing = set(names) - {activity_type.api_name for activity_type in matches}
     if missing:
-        message = _("there is no approved activity type '%(name)s'") % {"name": str(min(missing))[:100]}
+        message = _("no approved activity type has the API name “%(name)s”") % {"name": str(min(missing))[:100]}
         raise RejectedError(Problem(Code.UNKNOWN_TYPE, message, ("types",)))
     return matches
 

@@ -30,10 +30,10 @@ def template_parts(template: str) -> list[tuple[str, str | None]]:
     try:
         parts = list(Formatter().parse(template))
     except ValueError:
-        message = _("'%(template)s': a brace is not closed, or not opened")
+        message = _("“%(template)s”: a brace is not closed, or not opened")
         raise RejectedError(Problem(Code.BAD_TEMPLATE, message % {"template": template}, ("person",))) from None
     if any(name is not None and (not name or spec or conversion) for _text, name, spec, conversion in parts):
-        message = _("'%(template)s': use only plain placeholders like {customer_id}") % {"template": template}
+        message = _("“%(template)s”: use only plain placeholders like {customer_id}") % {"template": template}
         raise RejectedError(Problem(Code.BAD_TEMPLATE, message, ("person",)))
     return [(text, name) for text, name, _spec, _conversion in parts]
 

@@ -142,11 +142,11 @@ class ActivitiesTarget(ImportTarget):
 
     def problems(self, plan: ImportPlan, shape: FileShape) -> Iterable[Problem]:
         if plan.subject and recordable_type(plan.subject) is None:
-            message = _("there is no approved activity type '%(name)s'") % {"name": plan.subject}
+            message = _("no approved activity type has the API name “%(name)s”") % {"name": plan.subject}
             yield Problem(Code.UNKNOWN_TYPE, message, ("subject",), "", plan.subject)
         lookup_fields = ["id", *people_lookup.lookup_fields()]
         if plan.lookup_field not in lookup_fields:
-            message = _("People cannot be looked up by '%(field)s'.") % {"field": plan.lookup_field}
+            message = _("People can't be found by “%(field)s”.") % {"field": plan.lookup_field}
             yield Problem(
                 Code.UNKNOWN_LOOKUP_FIELD, message, ("lookup_field",), ", ".join(lookup_fields), plan.lookup_field
             )
@@ -197,7 +197,7 @@ class ActivitiesTarget(ImportTarget):
     def repeated_row_result(self, is_same: bool, plan: ImportPlan) -> RowResult:
         if is_same:
             return RowResult(ImportStatus.REPEATED)
-        message = _("the external id appears earlier in the file, with other content")
+        message = _("an earlier row has the same external id, with other values")
         return RowResult(ImportStatus.REFUSED, (Problem(Code.EXTERNAL_ID_REUSED, message, ("external_id",)),))
 
     def hits(self, rows: Sequence[Any], plan: ImportPlan) -> dict[int, RowHit]:
@@ -295,7 +295,7 @@ def _person_problems(plan: ImportPlan, shape: FileShape) -> Iterable[Problem]:
         yield from refusal.problems
         return
     if not columns:
-        message = _("say in which column the person is: {email}, or a text with columns in braces")
+        message = _("say which column names the person, like {email}, or write a text with columns in braces")
         yield Problem(Code.MISSING_VALUE, message, ("person",))
     for name in columns:
         if name not in shape.header:

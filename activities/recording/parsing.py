@@ -170,7 +170,7 @@ def _unknown_members(row: Any) -> list[Problem]:
 
 
 def _unknown_lookup(field: str, lookup_fields: Any) -> Problem:
-    message = _("People cannot be looked up by '%(field)s'.") % {"field": quoted_value(field)}
+    message = _("People can't be found by “%(field)s”.") % {"field": quoted_value(field)}
     return Problem(
         Code.UNKNOWN_LOOKUP_FIELD,
         message,

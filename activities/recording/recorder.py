@@ -360,7 +360,7 @@ class ActivityBatch:
         digest = bytes(digest)
         if digest == row.digest or digest in self._former_digests(row):
             return RecordOutcome(RecordStatus.REPEATED, activity_id)
-        message = _("external id '%(id)s' was recorded before with other content") % {"id": row.external_id}
+        message = _("external id “%(id)s” was recorded before with other content") % {"id": row.external_id}
         return RecordOutcome(RecordStatus.REFUSED, None, (Problem(Code.EXTERNAL_ID_REUSED, message, ("external_id",)),))
 
     def _source_row(self, row: ReadyRow) -> NewActivity:

@@ -21,7 +21,7 @@ def unknown_person_problem(reference: Any) -> Problem:
         return bad_value(Code.WRONG_TYPE, _("the id of a person"), reference, "person", data_type="integer")
     value = reference.value if isinstance(reference, PersonLookup) else reference
     problem = bad_value(Code.UNKNOWN_PERSON, _("an existing person"), value, "person")
-    return replace(problem, message=_("there is no person '%(person)s'") % {"person": problem.got})
+    return replace(problem, message=_("there is no person “%(person)s”") % {"person": problem.got})
 
 
 def single_person(ids: list[int], lookup: PersonLookup) -> int | Problem:
@@ -30,7 +30,7 @@ def single_person(ids: list[int], lookup: PersonLookup) -> int | Problem:
         return ids[0]
     if not ids:
         return unknown_person_problem(lookup)
-    message = _("%(count)s people share the value '%(value)s'") % {"count": len(ids), "value": lookup.value}
+    message = _("%(count)s people share the value “%(value)s”") % {"count": len(ids), "value": lookup.value}
     return Problem(Code.AMBIGUOUS_PERSON, message, ("person",))
 
 
@@ -39,7 +39,7 @@ def unknown_type_problem(reference: Any) -> Problem:
     if is_blank(reference):
         return Problem(Code.MISSING_VALUE, _("the activity type is missing"), ("activity_type",))
     problem = bad_value(Code.UNKNOWN_TYPE, _("an approved activity type"), reference, "activity_type")
-    return replace(problem, message=_("there is no activity type '%(name)s'") % {"name": problem.got})
+    return replace(problem, message=_("there is no activity type “%(name)s”") % {"name": problem.got})
 
 
 def parse_external_id(value: Any, problems: list[Problem]) -> str | None:

@@ -193,7 +193,7 @@ def _has_content(hit: Hit, identity: dict[str, Any] | None) -> bool:
 def _repeat(hit: Hit, digest: bytes) -> HitOutcome:
     if hit.digest == digest:
         return HitOutcome(HitStatus.REPEATED)
-    message = _("id '%(id)s' was sent before with other content") % {"id": hit.message_id}
+    message = _("id “%(id)s” was sent before with other content") % {"id": hit.message_id}
     return HitOutcome(HitStatus.REFUSED, (Problem(Code.EXTERNAL_ID_REUSED, message, ("id",)),))
 
 

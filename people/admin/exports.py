@@ -138,7 +138,13 @@ class ExportAdmin(TransferAdmin):
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         export = self._find(request, pk)
         return self.page(
-            request, "export_job", _title(export), export=export, badge=job_badge(export), format=_format(export)
+            request,
+            "export_job",
+            _title(export),
+            original=_title(export),
+            export=export,
+            badge=job_badge(export),
+            format=_format(export),
         )
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:

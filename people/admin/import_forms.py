@@ -267,7 +267,7 @@ class PlanForm(forms.Form):
         if plan.only_rows or plan.ends_at:
             tick = forms.CheckboxInput(attrs={"class": "ca-input"})
             leave_out = forms.BooleanField(
-                label=_("Leave out what is not of the list"),
+                label=_("Leave out rows that don't belong to the list"),
                 required=False,
                 help_text=" ".join(left_out_sentences(plan)),
                 widget=tick,
@@ -333,7 +333,7 @@ class PlanForm(forms.Form):
             choices = list(self.fields[name].choices)  # type: ignore[attr-defined]
             self.fields[name].choices = [_unanswered(), *(pair for pair in choices if pair[0] != "")]  # type: ignore[attr-defined]
             cleaned.pop(name, None)
-            self.add_error(name, _("The chosen columns don't make this clear. Please choose."))
+            self.add_error(name, _("The file leaves this open. Choose one."))
         self.data = data
         self.shown_questions |= questions
 

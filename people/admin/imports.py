@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy, npgettext, pgettext_lazy
 from django.views.decorators.http import require_POST
 
 from people.admin import import_forms, import_results
@@ -221,15 +221,18 @@ class ImportAdmin(TransferAdmin):
 def _counts(job: Import) -> list[tuple[int, Any]]:
     """(number of rows, the name of the result) of each result that rows of this kind can have."""
     target = TARGETS[job.kind]
-    labels = {
-        ImportStatus.ADDED: _("added"),
-        ImportStatus.UPDATED: _("updated"),
-        ImportStatus.REPEATED: target.repeated_label,
-        ImportStatus.REFUSED: _("rejected"),
-    }
-    if job.state in (State.CHECKING, State.CHECKED):
-        labels[ImportStatus.ADDED] = _("to be added")
-    return [(getattr(job, status), labels[status]) for status in target.statuses]
+    is_check = job.state in (State.CHECKING, State.CHECKED)
+
+    def label(status: ImportStatus, number: int) -> Any:
+        if status == ImportStatus.ADDED:
+            return _("to be added") if is_check else npgettext("rows of a file", "added", "added", number)
+        if status == ImportStatus.UPDATED:
+            return npgettext("rows of a file", "updated", "updated", number)
+        if status == ImportStatus.REFUSED:
+            return npgettext("rows of a file", "rejected", "rejected", number)
+        return target.repeated_label
+
+    return [(number, label(status, number)) for status in target.statuses for number in [getattr(job, status)]]
 
 
 _STEP_OF = {State.UPLOADED: 3, State.CHECKING: 3, State.CHECKED: 3}

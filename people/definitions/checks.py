@@ -97,7 +97,7 @@ def field_problems(
             problems.append(_unknown_data_type(field, ", ".join(data_types)))
         for key in {field.api_name, f"name:{name_key(field.name)}"}:
             if key in seen:
-                message = _("Two fields share the name '%(name)s'.") % {"name": field.name}
+                message = _("Two fields share the name “%(name)s”.") % {"name": field.name}
                 problems.append(Problem(Code.GIVEN_TWICE, message, path))
             seen.add(key)
     return problems + (_locked_problems(fields, definition) if definition else [])
@@ -145,7 +145,7 @@ def _owners_of_names(
 
 
 def _unknown_data_type(field: FieldSpec, data_types: str) -> Problem:
-    message = _("'%(type)s' is not a data type. Use one of %(known)s.") % {"type": field.data_type, "known": data_types}
+    message = _("“%(type)s” is not a data type. Use one of %(known)s.") % {"type": field.data_type, "known": data_types}
     return Problem(Code.UNKNOWN_DATA_TYPE, message, ("fields", field.api_name), data_types, field.data_type)
 
 

@@ -290,7 +290,7 @@ def _current(definition: Definition) -> list[Any]:
 def _unknown_fields(names: Iterable[str], fields: Sequence[FieldSpec]) -> list[Problem]:
     api_names = {field.api_name for field in fields}
     return [
-        Problem(Code.UNKNOWN_FIELD, _("There is no field '%(name)s'.") % {"name": name}, ("fields", name))
+        Problem(Code.UNKNOWN_FIELD, _("There is no field “%(name)s”.") % {"name": name}, ("fields", name))
         for name in names
         if name not in api_names
     ]

@@ -186,7 +186,7 @@ def _check_names(cells: Sequence[str]) -> None:
             values = {"place": place, "limit": MAX_COLUMN_NAME}
             raise BadFileError(_("the name of column %(place)s has more than %(limit)s characters") % values)
         if not _is_name(name):
-            message = _("the name of column %(place)s, '%(name)s', has characters that are no text")
+            message = _("the name of column %(place)s, “%(name)s”, has characters that are not text")
             raise BadFileError(message % {"place": place, "name": quoted_value(name)})
 
 
@@ -250,10 +250,10 @@ def _are_complete(records: list[Any], width: int) -> bool:
 def _fitted(number: int, cells: list[Any], header: list[str]) -> FileLine:
     """A row that is not as wide as the header; blank cells at its end are accepted."""
     if [str(cell).strip() for cell in cells[: len(header)]] == header:
-        return FileLine(number, (), cells, Problem(Code.REPEATED_HEADER, _("is the header again")))
+        return FileLine(number, (), cells, Problem(Code.REPEATED_HEADER, _("repeats the header")))
     if len(cells) > len(header) and not any(str(cell or "").strip() for cell in cells[len(header) :]):
         return FileLine(number, cells[: len(header)], cells)
-    message = _("has %(cells)s cells, the header %(header)s") % {"cells": len(cells), "header": len(header)}
+    message = _("has %(cells)s cells, but the header has %(header)s") % {"cells": len(cells), "header": len(header)}
     return FileLine(number, (), cells, Problem(Code.RAGGED_ROW, message, (), str(len(header)), str(len(cells))))
 
 

@@ -256,7 +256,7 @@ def _by_number(entry: str, ids: dict[int, int]) -> list[int]:
 
 def _match_problem(entry: str, matches: Sequence[int], number: int) -> Problem:
     if matches:
-        message = _("%(count)s people share '%(value)s'; choose by id") % {"count": len(matches), "value": entry[:80]}
+        message = _("%(count)s people share “%(value)s”; choose by id") % {"count": len(matches), "value": entry[:80]}
         return Problem(Code.AMBIGUOUS_PERSON, message, (number,))
     return bad_value(Code.UNKNOWN_PERSON, _("the id or email address of an existing person"), entry, number)
 

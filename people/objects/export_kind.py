@@ -29,7 +29,7 @@ def records_statement(parameters: Mapping[str, Any]) -> ExportStatement:
     api_name = parameters.get("object_type")
     object_type = ObjectType.objects.approved().filter(api_name=str(api_name or "")).first()
     if object_type is None:
-        message = _("there is no approved object type '%(name)s'") % {"name": str(api_name)[:100]}
+        message = _("no approved object type has the API name “%(name)s”") % {"name": str(api_name)[:100]}
         raise RejectedError(Problem(Code.UNKNOWN_TYPE, message, ("object_type",)))
     schema = live_schema(object_type)
     chosen = {name: value for name, value in (parameters.get("records") or {}).items() if name in PARAMETERS}

@@ -69,10 +69,10 @@ class ObjectsTarget(ImportTarget):
 
     def problems(self, plan: ImportPlan, shape: FileShape) -> Iterable[Problem]:
         if _writable_type(plan.subject) is None:
-            message = _("there is no approved object type '%(name)s'") % {"name": plan.subject}
+            message = _("no approved object type has the API name “%(name)s”") % {"name": plan.subject}
             yield Problem(Code.UNKNOWN_TYPE, message, ("subject",), "", plan.subject)
         if plan.lookup_field not in RECORD_KEYS:
-            message = _("Records cannot be looked up by '%(field)s'.") % {"field": plan.lookup_field}
+            message = _("Records can't be found by “%(field)s”.") % {"field": plan.lookup_field}
             yield Problem(
                 Code.UNKNOWN_LOOKUP_FIELD, message, ("lookup_field",), ", ".join(RECORD_KEYS), plan.lookup_field
             )

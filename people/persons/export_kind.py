@@ -45,7 +45,7 @@ def export_columns(names: Sequence[str] | None) -> list[ExportColumn]:
     computed = {column.name: column for source in SOURCES for column in source.columns}
     unknown = [name for name in names if name not in catalogue and name not in computed and name != "id"]
     if unknown:
-        message = _("there is no person field '%(name)s'") % {"name": str(unknown[0])[:100]}
+        message = _("there is no person field “%(name)s”") % {"name": str(unknown[0])[:100]}
         raise RejectedError(
             Problem(Code.UNKNOWN_FIELD, message, ("fields",), ", ".join(catalogue), str(unknown[0])[:100])
         )

@@ -81,7 +81,7 @@ class PeopleTarget(ImportTarget):
     def problems(self, plan: ImportPlan, shape: FileShape) -> Iterable[Problem]:
         lookup_fields = ["id", *people_lookup.lookup_fields()]
         if plan.lookup_field not in lookup_fields:
-            message = _("People cannot be looked up by '%(field)s'.") % {"field": plan.lookup_field}
+            message = _("People can't be found by “%(field)s”.") % {"field": plan.lookup_field}
             yield Problem(
                 Code.UNKNOWN_LOOKUP_FIELD, message, ("lookup_field",), ", ".join(lookup_fields), plan.lookup_field
             )

@@ -279,7 +279,7 @@ def _problem(job: Import) -> Problem | None:
     if job.state in (State.UPLOADED, State.CHECKED):
         return Problem(Code.NOTHING_RECORDED, _("There is nothing to undo: this import recorded nothing."))
     if job.first_id is None:
-        return Problem(Code.NOTHING_RECORDED, _("It is not known what this import recorded: it is too old."))
+        return Problem(Code.NOTHING_RECORDED, _("This import is too old: what it recorded is no longer known."))
     return None
 
 

@@ -208,7 +208,7 @@ def _people(winner_id: Any, loser_ids: Sequence[Any]) -> tuple[Person, list[Pers
     """Load the winner and the losers, each once. Raises `RejectedError` unless all of them are live."""
     losers = list(dict.fromkeys(int(raw_id) if datatype_keys.is_id(raw_id) else raw_id for raw_id in loser_ids))
     if not losers:
-        raise RejectedError(Problem(Code.MISSING_VALUE, _("Nobody to be merged is named."), ("losers",)))
+        raise RejectedError(Problem(Code.MISSING_VALUE, _("Choose at least two people to merge."), ("losers",)))
     if len(losers) > MAX_LOSERS:
         message = _("At most %(limit)s people can be merged into one at once.") % {"limit": MAX_LOSERS}
         raise RejectedError(Problem(Code.TOO_MANY_LOSERS, message, ("losers",), str(MAX_LOSERS), str(len(losers))))

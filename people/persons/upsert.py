@@ -148,7 +148,7 @@ def add_to_values(amounts: Mapping[int, Any], field: str, source: Source) -> dic
 def _check_lookup(lookup_field: str, fields: Mapping[str, FieldInfo]) -> None:
     lookup_fields = {"id", *people_lookup.LOOKUP_FIELDS, *(name for name, info in fields.items() if info.is_unique)}
     if lookup_field not in lookup_fields:
-        message = _("People cannot be looked up by '%(field)s'.") % {"field": lookup_field}
+        message = _("People can't be found by “%(field)s”.") % {"field": lookup_field}
         raise RejectedError(
             Problem(Code.UNKNOWN_LOOKUP_FIELD, message, ("lookup_field",), ", ".join(sorted(lookup_fields)))
         )
@@ -205,7 +205,7 @@ class _Batch:
                 continue
             info = self.fields.get(name)
             if info is None:
-                message = _("there is no person field '%(name)s'") % {"name": quoted_value(name, MAX_NAME)}
+                message = _("there is no person field “%(name)s”") % {"name": quoted_value(name, MAX_NAME)}
                 problems.append(Problem(Code.UNKNOWN_FIELD, message, (quoted_value(name, MAX_NAME),)))
             elif info.is_read_only:
                 problems.append(Problem(Code.READ_ONLY_FIELD, _("is maintained by the product"), (name,)))

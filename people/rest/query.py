@@ -56,6 +56,6 @@ def _repeated(name: str, values: list[str]) -> Problem:
 def _unknown(name: str, known_names: list[str]) -> Problem:
     near = ", ".join(get_close_matches(name, known_names, CLOSEST, CLOSE_ENOUGH))
     message = (
-        _("there is no filter '%(name)s'; the closest are %(near)s") if near else _("there is no filter '%(name)s'")
+        _("there is no filter “%(name)s”; the closest are %(near)s") if near else _("there is no filter “%(name)s”")
     )
     return Problem(Code.UNKNOWN_FILTER, message % {"name": name, "near": near}, (name,), near, name)

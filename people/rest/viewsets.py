@@ -276,7 +276,7 @@ class ResourceViewSet(viewsets.GenericViewSet):
         available = list(serializer.fields)
         requested |= {"id"} & set(available)  # a reply always has the id
         for name in sorted(requested - set(available)):
-            message = _("there is no field '%(name)s'; there are %(known)s") % {
+            message = _("there is no field “%(name)s”; there are %(known)s") % {
                 "name": quoted_value(name),
                 "known": ", ".join(available),
             }

@@ -35,11 +35,11 @@ def campaign_problems(definition: campaign_definition.CampaignDefinition, names:
 def trigger_problems(campaign: SmartCampaign) -> list[Problem]:
     """The errors that the campaign's triggers raised when they were tried last."""
     of_activities = _(
-        "The triggers of this campaign fail: %(problem)s They are tried again; what they have not read is kept."
+        "This campaign's triggers are failing: %(problem)s We keep trying; what they haven't read yet is kept."
     )
     of_lists = _(
-        "The changes of the smart list %(list)s cannot be read: %(problem)s This is tried again; "
-        "whoever joins and leaves the list in the meantime does not enter."
+        "The changes of the smart list %(list)s can't be read: %(problem)s We keep trying; "
+        "people who join and leave the list meanwhile don't enter."
     )
     backlogs = CampaignBacklog.objects.filter(campaign=campaign, tries__gt=0).values_list("problem")
     watches = ListWatch.objects.filter(campaign=campaign, tries__gt=0).order_by("pk")
@@ -59,8 +59,8 @@ def step_problems(campaign: SmartCampaign) -> list[Problem]:
     for step in FailingStep.objects.filter(campaign=campaign, tries__gt=0).order_by("pk"):
         count = count_waiting_people(step)
         message = ngettext(
-            "Step %(step)s fails: %(problem)s It is tried again; %(count)s person waits there until it works.",
-            "Step %(step)s fails: %(problem)s It is tried again; %(count)s people wait there until it works.",
+            "Step %(step)s is failing: %(problem)s We keep trying; %(count)s person waits there until it works.",
+            "Step %(step)s is failing: %(problem)s We keep trying; %(count)s people wait there until it works.",
             count,
         )
         parameters = {"step": displayed_path(step.path), "problem": unpack_sentences(step.problem), "count": count}

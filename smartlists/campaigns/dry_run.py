@@ -95,9 +95,9 @@ def _why_not(
     campaign: SmartCampaign, definition: CampaignDefinition, person: Person, row: Activity | None, trigger: int
 ) -> str:
     if definition.activity_triggers and trigger < 0:
-        return _("no activity of this person satisfies a trigger")
+        return _("none of this person's activities matches a trigger")
     if definition.object_triggers and trigger < 0:
-        return _("no object record of this person satisfies a trigger")
+        return _("none of this person's object records matches a trigger")
     if row is not None and triggers.is_past(row, definition):
         return str(CampaignEntry.Reason.PAST.label)
     if not definition.audience.is_unrestricted and not evaluator.evaluate_members(

@@ -13,19 +13,19 @@ notifications.register_notice_kinds(
             gettext_lazy("%(name)s was stopped for some people: campaigns trigger each other in a loop."),
         ),
         "campaign_stuck": NoticeKind(
-            gettext_lazy("The triggers of one of your campaigns fail"),
-            gettext_lazy("The triggers of %(name)s fail: nobody enters it until that is fixed. Nothing is lost."),
+            gettext_lazy("Triggers of one of your campaigns are failing"),
+            gettext_lazy("The triggers of %(name)s are failing: nobody enters until that is fixed. Nothing is lost."),
         ),
         "campaign_watch_fails": NoticeKind(
-            gettext_lazy("A smart list that triggers one of your campaigns cannot be read"),
+            gettext_lazy("A smart list that triggers one of your campaigns can't be read"),
             gettext_lazy(
-                "The changes of a smart list that triggers %(name)s cannot be read. Whoever joins and leaves it before "
-                "that is fixed does not enter; other triggers go on."
+                "The changes of a smart list that triggers %(name)s can't be read. People who join and leave it before "
+                "that is fixed don't enter; other triggers keep working."
             ),
         ),
         "campaign_step_fails": NoticeKind(
-            gettext_lazy("A step of one of your campaigns fails"),
-            gettext_lazy("A step of %(name)s cannot be done: people wait there and go on once it works."),
+            gettext_lazy("A step of one of your campaigns is failing"),
+            gettext_lazy("A step of %(name)s can't be done: people wait there and go on once it works."),
         ),
         "campaign_not_run": NoticeKind(
             gettext_lazy("One of your campaigns could not run when scheduled"),

@@ -88,8 +88,8 @@ def test_whoever_loses_the_last_role_is_out_at_once(boss):
 @pytest.mark.parametrize(
     ("language", "role", "nobody", "wrong"),
     [
-        ("en", "Marketer: works with people", "None: cannot sign in", "ask an administrator"),
-        ("es", "Marketing: trabaja con personas", "Ninguno: no puede iniciar sesión", "a un administrador"),
+        ("en", "Marketer: works with people", "No role: can't sign in", "ask an administrator"),
+        ("es", "Marketing: trabaja con personas", "Sin rol: no puede iniciar sesión", "a un administrador"),
     ],
 )
 def test_the_pages_say_so_and_show_no_hash_and_no_switch(client, boss, language, role, nobody, wrong):

@@ -134,7 +134,7 @@ def test_a_taken_name_conflicts_and_an_unknown_right_is_pointed_at(api):
     fault = api.post("api-clients", {"name": "Shop", "rights": ["people.view_person", "a.b"]})
     assert fault.status_code == 422
     assert fault.json()["errors"] == [
-        {"code": "unknown_right", "message": "there is no permission 'a.b'", "path": "/rights/1"}
+        {"code": "unknown_right", "message": "there is no permission “a.b”", "path": "/rights/1"}
     ]
     assert not ApiClient.objects.filter(name="Shop").exists()
 

@@ -31,6 +31,13 @@ def test_spanish_has_the_same_places():
             assert set(PLACE.findall(said)) <= set(PLACE.findall(ids[-1])) | set(PLACE.findall(ids[0])), message.id
 
 
+def test_quotes_are_those_of_the_writing_rules():
+    """Straight ones are for code only (docs/writing.md)."""
+    for message in translations.read_catalogue():
+        ids = message.id if isinstance(message.id, tuple | list) else [message.id]
+        assert not [text for text in ids if re.search(r"'%\(\w+\)s'", text or "")], message.id
+
+
 def test_spanish_addresses_readers_as_tu_everywhere():
     for message in translations.read_catalogue():
         strings = message.string if isinstance(message.string, tuple | list) else [message.string]

@@ -324,7 +324,7 @@ def _permissions(rights: Iterable[str]) -> list[Permission]:
     refuse_if(
         Problem(
             Code.UNKNOWN_RIGHT,
-            _("there is no permission '%(right)s'") % {"right": quoted_value(right)},
+            _("there is no permission “%(right)s”") % {"right": quoted_value(right)},
             ("rights", index),
         )
         for index, right in enumerate(rights)

@@ -160,7 +160,7 @@ def _refuse_unknown(scopes: list[str], allowed: Iterable[str]) -> None:
     refuse_if(
         Problem(
             Code.UNKNOWN_RIGHT,
-            _("there is no permission '%(right)s' to give") % {"right": quoted_value(right)},
+            _("there is no permission “%(right)s” to give") % {"right": quoted_value(right)},
             ("scopes", index),
         )
         for index, right in enumerate(scopes)

@@ -194,7 +194,7 @@ def _reasons(pk: int, error: Exception) -> Sequence[Any]:
     if isinstance(error, OSError | DatabaseError):
         return [getattr(error, "strerror", None) or str(error)]
     logger.exception("export %s", pk, exc_info=error)
-    return [_("an unexpected error; the log of the server has the details")]
+    return [_("an unexpected error; the server's log has the details")]
 
 
 def _finish(export: Export, part: Path) -> None:

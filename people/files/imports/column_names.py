@@ -14,6 +14,6 @@ def unknown_column_problem(path: tuple[str, ...], column: str, header: Iterable[
     """The problem of a column that is not in `header`; it names the first columns that are."""
     names = [quoted_value(name, MAX_NAME) for name in header if name]
     columns = ", ".join([*names[:MOST_NAMED], *["…"] * (len(names) > MOST_NAMED)])
-    message = _("there is no column '%(name)s'; the columns are %(columns)s")
+    message = _("there is no column “%(name)s”; the columns are %(columns)s")
     values = {"name": quoted_value(column, MAX_NAME), "columns": columns}
     return Problem(Code.UNKNOWN_COLUMN, message % values, path, columns, column)

@@ -148,7 +148,7 @@ def _open_columns(plan: ImportPlan, kind: str, shape: FileShape, lines: Sequence
             pairs = _with_samples(columns[:MAX_NAMED], shape, lines)
             expected = ", ".join(f"{column} ({quoted_value(sample)})" for column, sample in pairs)
             path = ("person",) if name == "person" else ("columns", name)
-            yield Problem(Code.MISSING_VALUE, _("several columns can be this: say which"), path, expected)
+            yield Problem(Code.MISSING_VALUE, _("several columns could be this one: choose which"), path, expected)
 
 
 def open_questions(

@@ -76,9 +76,7 @@ def upload_file(
     except BaseException as error:
         path.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            message = _("The file cannot be kept: %(why)s.") % {
-                "why": f"{error.strerror or error} ({imports_folder()})"
-            }
+            message = _("The file can't be kept: %(why)s.") % {"why": f"{error.strerror or error} ({imports_folder()})"}
             raise RejectedError(Problem(Code.NO_SPACE, message)) from None
         raise
 
@@ -191,7 +189,7 @@ def require_import_rights(job: Import, by: Any, plan: ImportPlan | None = None) 
 
 def require_kind_rights(kind: str, by: Any) -> None:
     if kind not in TARGETS:
-        message = _("There is nothing called “%(kind)s” to import.") % {"kind": kind}
+        message = _("“%(kind)s” can't be imported.") % {"kind": kind}
         raise RejectedError(Problem(Code.UNKNOWN_KIND, message, ("kind",), ", ".join(TARGETS)))
     for right in TARGETS[kind].rights:
         permissions.require_permission(by, right)
@@ -202,7 +200,7 @@ def set_plan(job: Import, plan: ImportPlan, by: Any) -> None:
     require_import_rights(job, by, plan)
     shape = FileShape.from_json(job.shape)
     if shape.is_encoding_open:
-        message = _("the file is not UTF-8, and nothing in it says which encoding it is: say which")
+        message = _("the file isn't UTF-8, and nothing in it tells its encoding: choose one")
         raise RejectedError(Problem(Code.NOTATION_OPEN, message, ("encoding",), ", ".join(tabular.ENCODINGS)))
     refuse_if(plan_problems(job.kind, plan, shape))
     # a plan changed after the first row would apply to a part of the file only
@@ -242,17 +240,17 @@ def plan_problems(kind: str, plan: ImportPlan, shape: FileShape) -> list[Problem
             and item.name not in optional
             and not (plan.columns.get(item.name) or plan.constants.get(item.name))
         ):
-            message = _("a column for “%(field)s” is needed") % {"field": item.label}
+            message = _("no column is mapped to “%(field)s”: choose one") % {"field": item.label}
             problems.append(Problem(Code.MISSING_VALUE, message, ("columns", item.name)))
     if not installation.is_zone(plan.zone):
-        message = _("'%(zone)s' is not a time zone like Europe/Madrid") % {"zone": plan.zone}
+        message = _("“%(zone)s” is not a time zone like Europe/Madrid") % {"zone": plan.zone}
         problems.append(Problem(Code.UNKNOWN_ZONE, message, ("zone",), "", plan.zone))
     if plan.date_order not in set(DateOrder):
-        problems.append(Problem(Code.WRONG_TYPE, _("the order of dates is missing"), ("date_order",)))
+        problems.append(Problem(Code.WRONG_TYPE, _("choose how dates are written"), ("date_order",)))
     if plan.decimal not in (".", ","):
-        problems.append(Problem(Code.WRONG_TYPE, _("the decimal mark is missing"), ("decimal",)))
+        problems.append(Problem(Code.WRONG_TYPE, _("choose the decimal mark"), ("decimal",)))
     if plan.pivot not in (EXCEL_PIVOT, LATE_PIVOT):
-        problems.append(Problem(Code.WRONG_TYPE, _("the century of two-digit years is missing"), ("pivot",)))
+        problems.append(Problem(Code.WRONG_TYPE, _("choose the century of two-digit years"), ("pivot",)))
     return [*problems, *target.problems(plan, shape)]
 
 
@@ -294,7 +292,7 @@ def take_step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
     """
     require_import_rights(job, by, ImportPlan.from_json(job.plan) if job.plan else None)
     if not job.plan:
-        raise RejectedError(Problem(Code.NO_PLAN, _("Choose first what the columns map to.")))
+        raise RejectedError(Problem(Code.NO_PLAN, _("First choose what the columns map to.")))
     states, following = STEPS[verb]
     now = timezone.now()
     fresh = {} if verb == "resume" else {**dict.fromkeys(COUNTS, 0), "started_at": now}
@@ -322,7 +320,9 @@ def stop_import(job: Import, wish: str, by: Any) -> None:
 
 def _refuse_step(job: Import) -> None:
     state = Import.objects.get(pk=job.pk).get_state_display()
-    raise RejectedError(Problem(Code.WRONG_STATE, _("The import is: %(state)s.") % {"state": state}))
+    raise RejectedError(
+        Problem(Code.WRONG_STATE, _("This can't be done now. State of the import: %(state)s.") % {"state": state})
+    )
 
 
 def import_plan(job: Import) -> ImportPlan:

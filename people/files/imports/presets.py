@@ -80,7 +80,7 @@ def preset_of_file(name: str, kind: str, shape: FileShape) -> ImportPreset:
         message = _("there is no such import preset")
         raise RejectedError(Problem(Code.UNKNOWN_KIND, message, ("preset",), ", ".join(presets), name))
     if missing := [column for column in preset.header if column not in shape.header]:
-        message = _("the file is not of this preset: it has no column “%(name)s”") % {"name": missing[0]}
+        message = _("the file doesn't fit this preset: the column “%(name)s” is missing") % {"name": missing[0]}
         raise RejectedError(Problem(Code.UNKNOWN_COLUMN, message, ("preset",), ", ".join(preset.header), missing[0]))
     return preset
 

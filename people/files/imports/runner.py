@@ -84,7 +84,7 @@ def run_import(pk: int, file: IO[bytes] | None = None, track: Callable[[int], No
             if is_outage(error):
                 raise
             logger.exception("import %s", pk)
-            _fail(job, _("an unexpected error; the log of the server has the details"))
+            _fail(job, _("an unexpected error; the server's log has the details"))
 
 
 @contextmanager

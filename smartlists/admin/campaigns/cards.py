@@ -27,7 +27,7 @@ PERIODS: Sequence[Choice] = (
 QUALIFICATIONS: Sequence[Choice] = (
     ("once", gettext_lazy("only the first time")),
     ("every time", gettext_lazy("every time")),
-    ("once in", gettext_lazy("once in a period")),
+    ("once in", gettext_lazy("once per period")),
 )
 
 

@@ -127,7 +127,7 @@ class DefinitionReader(RecordPartsReader):
         if form is None:
             return Audience()
         if ("smart_list" in form) == ("rules" in form):
-            self._add(Code.MISSING_VALUE, _("name a smart list, or give rules: one of the two"), path)
+            self._add(Code.MISSING_VALUE, _("name a smart list or give rules, not both"), path)
             return Audience()
         if "smart_list" in form:
             number = self._list_id(form["smart_list"], self.names.smart_lists, _("smart list"), path)
@@ -198,9 +198,7 @@ class DefinitionReader(RecordPartsReader):
     def _increment(self, name: str, data_type: DataType, form: Mapping[str, Any], path: Path) -> Step | None:
         if not data_type.is_number:
             parameters = {"field": name, "type": data_type.label}
-            self._add(
-                Code.WRONG_TYPE, _("%(field)s is %(type)s: nothing can be added to it") % parameters, (*path, "by")
-            )
+            self._add(Code.WRONG_TYPE, _("%(field)s is %(type)s: only numbers can grow") % parameters, (*path, "by"))
             return None
         if not is_blank(form.get("to")):
             self._add(Code.UNEXPECTED_VALUE, _("give a new value or a number to add, not both"), (*path, "to"))
@@ -243,7 +241,7 @@ class DefinitionReader(RecordPartsReader):
     def _wait(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
         period, until = form.get("period"), form.get("until")
         if is_blank(period) == is_blank(until):
-            self._add(Code.MISSING_VALUE, _("wait for a period, or until a date: one of the two"), path)
+            self._add(Code.MISSING_VALUE, _("wait for a period or until a date, not both"), path)
             return None
         if not is_blank(period):
             text = " ".join(str(period).lower().split())
@@ -280,7 +278,7 @@ class DefinitionReader(RecordPartsReader):
     def _alert(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
         items = self._list(form.get("to", []), (*path, "to"), MAX_RECIPIENTS, "too_many_recipients")
         if not items:
-            self._add(Code.MISSING_VALUE, _("say to whom"), (*path, "to"))
+            self._add(Code.MISSING_VALUE, _("add at least one recipient"), (*path, "to"))
         to = tuple(self._recipient(item, (*path, "to", at)) for at, item in enumerate(items))
         subject = self._text(form.get("subject", ""), (*path, "subject"), MAX_SUBJECT)
         if subject and not subject.isprintable():
@@ -326,7 +324,7 @@ class DefinitionReader(RecordPartsReader):
                 continue
             when = self._audience(way.get("when"), (*way_path, "when"))
             if way.get("when") is None:
-                self._add(Code.MISSING_VALUE, _("say for whom: a smart list or rules"), (*way_path, "when"))
+                self._add(Code.MISSING_VALUE, _("choose for whom: a smart list or rules"), (*way_path, "when"))
             choices.append(
                 campaign_definition.ChoiceBranch(
                     when, self._steps(way.get("steps", []), (*way_path, "steps"), depth + 1)

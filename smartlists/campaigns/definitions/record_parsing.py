@@ -84,7 +84,7 @@ class RecordPartsReader(TextReader):
             return None
         approved = ApprovedObjectField.objects.filter(pk=field.id).first()
         if approved is not None and (approved.is_dedupe or approved.link_to):
-            message = _("dedupe fields and links are not changed by campaigns")
+            message = _("campaigns can't change dedupe fields or links")
             self._add(Code.UNEXPECTED_VALUE, message, (*path, "field"), got=field.api_name)
         return ChangeRecord(
             object_type.api_name, field.api_name, self._value_text(form.get("to", ""), field, (*path, "to"))
@@ -105,7 +105,7 @@ class RecordPartsReader(TextReader):
             at = (*path, "values", str(name)[:100])
             field = self._writable_field(name, object_type, at)
             if field is not None and name in own:
-                self._add(Code.UNEXPECTED_VALUE, _("the link to the person is filled in by itself"), at)
+                self._add(Code.UNEXPECTED_VALUE, _("the link to the person is filled in automatically"), at)
             elif field is not None and (text := self._value_text(raw, field, at)):
                 texts[field.api_name] = text
         for missing in sorted({field.api_name for field in approved if field.is_dedupe} - own - set(texts)):

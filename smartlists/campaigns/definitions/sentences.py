@@ -75,10 +75,10 @@ def qualification_sentence(item: campaign_definition.Qualification) -> str:
 
 
 _PERIODS: Mapping[str, Callable[[int], str]] = {
-    "hours": lambda number: ngettext("once in %(number)s hour", "once in %(number)s hours", number),
-    "days": lambda number: ngettext("once in %(number)s day", "once in %(number)s days", number),
-    "weeks": lambda number: ngettext("once in %(number)s week", "once in %(number)s weeks", number),
-    "months": lambda number: ngettext("once in %(number)s month", "once in %(number)s months", number),
+    "hours": lambda number: ngettext("once an hour", "once every %(number)s hours", number),
+    "days": lambda number: ngettext("once a day", "once every %(number)s days", number),
+    "weeks": lambda number: ngettext("once a week", "once every %(number)s weeks", number),
+    "months": lambda number: ngettext("once a month", "once every %(number)s months", number),
 }
 _WAITS: Mapping[str, Callable[[int], str]] = {
     "minute": lambda number: ngettext("Wait %(number)s minute", "Wait %(number)s minutes", number),

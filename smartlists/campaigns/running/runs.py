@@ -68,7 +68,7 @@ def run_on_list(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap:
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("the largest number of people expected"), cap, "cap"))
     members, _as_of = _qualifying_members(campaign, smart_list, by)
     if len(members) > cap:
-        message = _("The list holds %(count)s people, more than %(cap)s. Nothing was done.")
+        message = _("The list has %(count)s people, more than %(cap)s. Nothing was done.")
         parameters = {"count": len(members), "cap": cap}
         raise RejectedError(Problem(Code.OVER_CAP, message % parameters, ("cap",), str(cap), str(len(members))))
     return _start(campaign, smart_list, members, by)

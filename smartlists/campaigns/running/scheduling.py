@@ -98,7 +98,7 @@ def begin_run(run_id: int) -> None:
 def _begin(run: CampaignRun) -> None:
     by = run.requested_by
     if by is not None and not by.is_active:
-        raise NotAllowedError(Problem(Code.NOT_ALLOWED, _("Who asked for it is no active user any more.")))
+        raise NotAllowedError(Problem(Code.NOT_ALLOWED, _("The user who asked for it is no longer active.")))
     parsed = campaign_definition.load_definition(run.campaign.definition)
     _check(run.campaign, parsed, by)
     members = evaluator.evaluate_members(parsed.audience.effective_rules)

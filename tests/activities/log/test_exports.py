@@ -147,9 +147,9 @@ def test_standard_output(checks, capfdbinary, monkeypatch):
 @pytest.mark.parametrize(
     ("command", "arguments", "said"),
     [
-        ("export_people", ["--fields", "shoe"], "no person field 'shoe'"),
+        ("export_people", ["--fields", "shoe"], "no person field “shoe”"),
         ("export_people", ["--static-list", "VIP"], "no static list 'VIP'"),
-        ("export_activities", ["--type", "none"], "no approved activity type 'none'"),
+        ("export_activities", ["--type", "none"], "no approved activity type has the API name “none”"),
         ("export_activities", ["--since", "soon"], "expected a date"),
     ],
 )

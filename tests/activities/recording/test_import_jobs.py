@@ -151,7 +151,7 @@ def test_the_report_can_be_corrected_and_imported_again():
     assert lines[0] == ["email", "when", "check", "amount", "pages", "import_row", "import_problem", "import_key"]
     assert lines[1][:6] == ["a@example.com", "1/2/2026", "A", "1,5", "x", "2"] and "field pages" in lines[1][6]
     assert lines[1][7].startswith("row:") and lines[2][7] == ""
-    assert lines[2][:6] == ["c", "", "", "", "", "4"] and "has 1 cells, the header 5" in lines[2][6]
+    assert lines[2][:6] == ["c", "", "", "", "", "4"] and "has 1 cells, but the header has 5" in lines[2][6]
     corrected = import_jobs.upload_file([report.replace(b";x;", b";7;")], "again.csv", "activities", None)
     remembered = import_jobs.remembered_plan(corrected)
     assert remembered.date_order == "dmy"

@@ -103,7 +103,7 @@ def test_refused_rows_are_reported_and_the_others_recorded(buy_cds, tmp_path):
     ("content", "said"),
     [
         (b"", "The file is empty"),
-        (b"a,b\n1,2\n", "no column '.*'; the columns are a, b"),
+        (b"a,b\n1,2\n", "no column “.*”; the columns are a, b"),
         (b"\x1f\x8bnot gzip", "gzip file is broken"),
     ],
 )

@@ -103,7 +103,7 @@ def test_the_table_below_other_lines(wizard, format_):
     assert "8 rows above the header are left out" in " ".join(wizard.page.text.split())
     job, page = wizard.record()
     assert (job.added, job.refused, job.created, job.rows_left_out) == (3, 0, 2, 4)
-    assert "Left out: 8 rows above the header." in page and "Left out: 4 rows that are not of the list." in page
+    assert "Left out: 8 rows above the header." in page and "Left out: 4 rows that don't belong to the list." in page
     assert set(recorded(webinar).values_list("primary_value", flat=True)) == {"Rye, Wheat & Spelt"}
     assert sorted(attributes["minutes"] for attributes in recorded(webinar).values_list("attributes", flat=True)) == [
         20,

@@ -110,7 +110,7 @@ def test_a_field_mapped_twice_is_told_beside_the_column(marketer):
 
 def test_what_is_missing_in_the_plan_is_told(marketer):
     page = marketer.post(upload(marketer).url, {**CHOICES, "person": "", "column_2": ""}).content.decode()
-    assert "Say in which column the person is" in page and "A column for “Check” is needed." in page
+    assert "Say which column names the person" in page and "No column is mapped to “Check”: choose one." in page
     assert not Import.objects.get().plan
 
 
@@ -277,7 +277,7 @@ def test_columns_mapped_later_are_asked_about(marketer):
     answer = upload(marketer, "Customer,Whenever,App,What\nx@example.com,05/11/2026,2.14.0,A\n")
     values = {**CHOICES, "person": "{Customer}", "column_1": "", "column_3": "primary_value", "column_2": ""}
     asked = marketer.post(answer.url, {**values, "column_1": "occurred_at", "asked": ""})
-    assert "make this clear" in asked.text and not Import.objects.get().plan
+    assert "The file leaves this open." in asked.text and not Import.objects.get().plan
     again = marketer.post(answer.url, {**values, "column_1": "occurred_at", "asked": "date_order"})
     assert again.context["preview"] is not None
 

@@ -65,13 +65,13 @@ def test_zoom_as_attend_event(wizard):
     assert mapped(wizard) == {"Join Time": "occurred_at"}
     assert fixed(wizard) == {"primary_value": "Rye, Wheat & Spelt", "field.source": "Zoom"}
     page = " ".join(wizard.page.text.split())
-    assert "This is a file we know: Zoom: attendee report of a webinar" in page
+    assert "We recognize this file: Zoom: attendee report of a webinar" in page
     assert "Only rows with “Attended” Yes are imported. Rows from “Other Attended” on are left out." in page
     preview = wizard.preview(**CONFIRMED)
     assert not wizard.errors and [row["problems"] for row in preview] == [[], [], []]
     job, page = wizard.record()
     assert (job.added, job.refused, job.created, job.rows_left_out, job.blank_rows) == (3, 0, 2, 4, 0)
-    assert "Left out: 4 rows that are not of the list." in page
+    assert "Left out: 4 rows that don't belong to the list." in page
     assert recorded(ATTEND_EVENT) == [
         ("Rye, Wheat & Spelt", "11-18 16:00", {"source": "Zoom"}),
         ("Rye, Wheat & Spelt", "11-18 16:00", {"source": "Zoom"}),

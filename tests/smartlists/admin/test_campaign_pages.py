@@ -247,7 +247,7 @@ def test_a_person_is_tried_without_effects(client, marketer):
     assert not vips.members.exists() and not made.entries.exists()
     bob = make_person()
     page = client.post(at("try", made.pk), {"do": "try", "tested": str(bob.pk)}).content.decode()
-    assert "no activity of this person satisfies a trigger" in page
+    assert "none of this person&#x27;s activities matches a trigger" in page
     page = client.post(at("try", made.pk), {"do": "try", "tested": "nobody"}).content.decode()
     assert "there is no such person" in page
 

@@ -394,7 +394,7 @@ def test_a_dry_run_takes_the_latest_record(car, ann):
     red = [{"field": "colour", "operator": "is", "values": ["Red"]}]
     campaign = make_draft_campaign(step, triggers=[on_car("removed", constraints=red)])
     tried = dry_run.dry_run_campaign(campaign, ann.pk, None)
-    assert (tried.would_enter, tried.why_not) == (False, "no object record of this person satisfies a trigger")
+    assert (tried.would_enter, tried.why_not) == (False, "none of this person's object records matches a trigger")
     saved(car, plate="1", owner=ann.email, colour="Red")
     saved(car, plate="2", owner=ann.email, colour="Blue")
     tried = dry_run.dry_run_campaign(campaign, ann.pk, None)
