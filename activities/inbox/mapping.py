@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is known of a name of a source: its state, and the type and fields that take it. `is_full`: no more of
-    its events are kept, only counted."""
+    """What is known of a name of a source: its state, and the type and fields that take it. `is_full`: as many
+    of its events wait as may."""
 
     state: str = State.NEW
     type_id: int | None = None
