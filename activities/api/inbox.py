@@ -35,6 +35,7 @@ class SightingFilterSet(StrictFilterSet):
         "activity_type": FilterColumn("string", "activity_type__api_name", operators=("", "in", "isempty")),
         "count": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
         "waiting": FilterColumn("integer", "kept", is_nullable=False, operators=NUMBER_KEY),
+        "dropped": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
         "first_at": FilterColumn("datetime", is_nullable=False),
         "last_at": FilterColumn("datetime", is_nullable=False),
     }
@@ -66,6 +67,9 @@ class SightingSerializer(serializers.ModelSerializer):
     event_source = serializers.IntegerField(source="source_id")
     activity_type = serializers.CharField(source="activity_type.api_name", allow_null=True, default=None)
     waiting = serializers.IntegerField(source="kept", help_text="Events that wait to be recorded.")
+    dropped = serializers.IntegerField(
+        help_text="Events that were only counted: newer ones took their place, or too many came at once."
+    )
     fields_by_path = serializers.DictField(
         source="fields", child=serializers.CharField(), help_text="API names of fields by the property that they take."
     )
@@ -85,6 +89,7 @@ class SightingSerializer(serializers.ModelSerializer):
             "fields_by_path",
             "count",
             "waiting",
+            "dropped",
             "libraries",
             "first_at",
             "last_at",

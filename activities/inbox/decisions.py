@@ -7,7 +7,7 @@ from django.db.models import Q
 from activities.inbox.mapping import NO_DECISION, Decision
 from activities.models import Sighting
 
-MAX_KEPT = 10_000  # events of one name that wait; more are counted
+MAX_KEPT = 10_000  # events of one name that wait: the newest; others are counted
 MAX_KEPT_BYTES = 20_000_000
 Decisions = Mapping[tuple[int, str], Decision]  # by source and name key
 
@@ -24,7 +24,7 @@ def load_decisions() -> Decisions:
 
 
 def is_full(sighting: Sighting) -> bool:
-    """True where no more events of this name are kept."""
+    """True where a new event of this name can only take the place of an old one."""
     return sighting.kept >= MAX_KEPT or sighting.kept_bytes >= MAX_KEPT_BYTES
 
 

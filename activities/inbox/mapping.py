@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The state of a name of a source, and the type and fields that take it. `is_full`: no more of
-    its events are kept, only counted."""
+    """The state of a name of a source, and the type and fields that take it. `is_full`: the greatest number
+    of its events waits."""
 
     state: str = State.NEW
     type_id: int | None = None

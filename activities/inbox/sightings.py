@@ -19,10 +19,12 @@ from django.utils import timezone
 from activities.inbox.days import DayCounts, add_to_day, property_digests
 from activities.inbox.decisions import is_full
 from activities.inbox.names import clean_name, name_key
+from activities.inbox.rotation import drop_oldest, take_room
 from activities.models import Sighting
 from people.core.db import prepared
 from people.core.errors import quoted_value
 
+OPEN = (Sighting.State.NEW, Sighting.State.MAPPED)  # states of names whose events wait
 MAX_NAMES = {Sighting.Kind.EVENT: 1_000, Sighting.Kind.PROPERTY: 500, Sighting.Kind.TRAIT: 500}
 MAX_SELDOM, MAX_GIVEN_UP = 10, 100  # the most occurrences of a name that is given up, and the most such names a commit
 MAX_SOURCE_BYTES = 200_000_000  # of the events of one source that wait
@@ -150,6 +152,9 @@ def note_seen(seen: Sequence[Seen], kept: Mapping[int, Sequence[int]]) -> None:
         row.kept_bytes += counts.kept_bytes
         row.libraries = _added(row.libraries, counts.libraries)
         row.samples = [*row.samples, *counts.samples][:MAX_SAMPLES]
+        if row.state in OPEN and row.kind == Kind.EVENT:
+            row.dropped += counts.times - counts.kept
+            row.dropped += drop_oldest(row)
         if counts.day is not None:
             by_day[row.pk] = counts.day
     _save(locked)
@@ -214,15 +219,17 @@ def count_as_kept_no_more(sighting_id: int, sizes: Sequence[int]) -> None:
 def place_events(rows: Mapping[Key, Sighting], events: Iterable[tuple[Key, int]]) -> list[int | None]:
     """The rows under which events with these names and sizes may wait, in order; each takes some of the room.
 
-    None where no more is kept: the name is ignored or beyond the number of names, or the name or the source is full.
+    None where it is only counted: the name is ignored or beyond the number of names, the source is full, or the name is
+    and no more of its old events may be given up for new ones now (`rotation`).
     """
     sources = Sighting.objects.filter(source_id__in={row.source_id for row in rows.values()}, kind=Kind.EVENT)
     used = Counter(dict(sources.order_by().values_list("source_id").annotate(Sum("kept_bytes"))))
     places: list[int | None] = []
     for key, size in events:
         row = rows[key]
-        is_open = row.name_key and row.state in (Sighting.State.NEW, Sighting.State.MAPPED)
-        if not is_open or is_full(row) or used[row.source_id] >= MAX_SOURCE_BYTES:
+        is_open = row.name_key and row.state in OPEN
+        has_room = take_room(row.pk) if is_open and is_full(row) else used[row.source_id] < MAX_SOURCE_BYTES
+        if not is_open or not has_room:
             places.append(None)
             continue
         row.kept, row.kept_bytes = row.kept + 1, row.kept_bytes + size  # not saved: `note_seen` counts what is kept
@@ -237,13 +244,13 @@ def _save(rows: Sequence[Sighting]) -> None:
         return
     with prepared.prepared_cursor() as cursor:
         cursor.execute(
-            """update sighting s set count = w.count, kept = w.kept, kept_bytes = w.kept_bytes,
+            """update sighting s set count = w.count, kept = w.kept, kept_bytes = w.kept_bytes, dropped = w.dropped,
                 libraries = w.libraries::jsonb, samples = w.samples::jsonb, last_at = statement_timestamp()
-            from unnest(%s::bigint[], %s::bigint[], %s::int[], %s::bigint[], %s::text[], %s::text[])
-                as w (id, count, kept, kept_bytes, libraries, samples)
+            from unnest(%s::bigint[], %s::bigint[], %s::int[], %s::bigint[], %s::bigint[], %s::text[],
+                %s::text[]) as w (id, count, kept, kept_bytes, dropped, libraries, samples)
             where s.id = w.id""",
             [
-                *([getattr(row, name) for row in rows] for name in ("pk", "count", "kept", "kept_bytes")),
+                *([getattr(row, name) for row in rows] for name in ("pk", "count", "kept", "kept_bytes", "dropped")),
                 *([json.dumps(getattr(row, name)) for row in rows] for name in ("libraries", "samples")),
             ],
         )

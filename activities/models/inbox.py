@@ -40,6 +40,7 @@ class Sighting(models.Model):
     count = models.BigIntegerField(_("times"), default=0)
     kept = models.IntegerField(_("waiting"), default=0)
     kept_bytes = models.BigIntegerField(default=0)
+    dropped = models.BigIntegerField(_("only counted"), default=0, db_default=0)  # events that do not wait, or no more
     libraries = models.JSONField(default=dict)  # the number of events by name and version of a library
     samples = models.JSONField(default=list)
     is_announced = models.BooleanField(default=False, db_default=False)  # a notice has named it

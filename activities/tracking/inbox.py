@@ -22,11 +22,13 @@ def place_waiting_events(submissions: Iterable[Submission]) -> None:
     if not items:
         return
     rows = sightings.find_or_add([item.seen[0] for item in items])
-    waiting = [(item, hit.waiting) for item in items for hit in item.hits if hit.waiting is not None]
-    places = sightings.place_events(rows, [(item.seen[0].key, len(event.raw)) for item, event in waiting])
-    for (item, event), place in zip(waiting, places, strict=True):
+    waiting = [(item, hit, hit.waiting) for item in items for hit in item.hits if hit.waiting is not None]
+    places = sightings.place_events(rows, [(item.seen[0].key, len(event.raw)) for item, _hit, event in waiting])
+    for (item, hit, event), place in zip(waiting, places, strict=True):
         event.sighting_id = place
         if place is None:
+            if hit.is_hint:  # who did what is not kept is not kept either
+                hit.identity = None
             message = _("No more events of this name or source are kept in the inbox; they are counted.")
             item.not_kept = Problem(Code.UNKNOWN_TYPE, message)
 

@@ -39,7 +39,7 @@ def keep_waiting(
 ) -> list[Hit]:
     """The hit, which waits until a type takes events of its name; none where they are only counted."""
     item.seen, item.not_kept = [seen], _why_waiting(decision)
-    if decision.is_full or decision.state == Sighting.State.IGNORED:
+    if decision.state == Sighting.State.IGNORED:
         return []
     hit.waiting = Waiting(dump_row({"name": seen.name, "properties": properties, "library": seen.library}))
     return [hit]
@@ -48,6 +48,4 @@ def keep_waiting(
 def _why_waiting(decision: Decision) -> Problem:
     if decision.state == Sighting.State.IGNORED:
         return Problem(Code.UNKNOWN_TYPE, _("Events of this name are ignored: they are only counted."))
-    if decision.is_full:
-        return Problem(Code.UNKNOWN_TYPE, _("As many events of this name wait in the inbox as may; more are counted."))
     return Problem(Code.UNKNOWN_TYPE, _("No activity type has this name: the event waits in the inbox."))

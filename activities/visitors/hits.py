@@ -341,14 +341,13 @@ def _insert(rows: "Sequence[_Row]", places: Sequence[int]) -> set[MessageId]:
                 select sighting_id, visitor_id, association_id, message_id, occurred_at, client_at, raw, is_bot
                 from hit join claimed using (source_id, message_id, sent_day)
                 where sighting_id is not null order by place)
-            select count(*), case when count(*) < %s then
-                json_agg(json_build_array(source_id, message_id, sent_day))::text end{notice} from claimed""",
+            select count(*), case when count(*) < %s then json_agg(claimed)::text end{notice} from claimed""",
             [_encode_rows(rows, places), len(rows)],
         )
         number, keys = cursor.fetchone()[:2]
     if number == len(rows):  # nearly always: then they are not read
         return {hit.key for hit, _seen, _identity in rows}
-    return {(source, message, date.fromisoformat(day)) for source, message, day in orjson.loads(keys or "[]")}
+    return {(r["source_id"], r["message_id"], date.fromisoformat(r["sent_day"])) for r in orjson.loads(keys or "[]")}
 
 
 def _encode_rows(rows: "Sequence[_Row]", places: Sequence[int]) -> str:

@@ -1,0 +1,82 @@
+"""Of a name that has as many waiting events as it may, new events take the place of the oldest ones.
+
+So what waits is recent. Up to `RATE` events a second of one name are exchanged, and `BURST` at once: of a flood a
+sample is kept and the rest is counted, so that a million events of one typing error write little. With an event goes
+its message id: nothing is kept of it, and sent again it is new.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import UTC, date
+from time import monotonic
+
+from django.db import connection
+
+from activities.inbox import decisions
+from activities.models import InboxReplay, Sighting
+from activities.visitors.partitions import sent_day
+
+RATE, BURST = 10.0, 1_000  # of one name and process
+MAX_NAMES = 10_000  # that are remembered
+_Room = tuple[float, float]  # events that may be exchanged, as of this moment
+_rooms: OrderedDict[int, _Room] = OrderedDict()
+
+
+def take_room(sighting_id: int) -> bool:
+    """True where one more event of this full name may be exchanged for an old one now."""
+    now = monotonic()
+    room, before = _rooms.pop(sighting_id, (float(BURST), now))
+    room = min(float(BURST), room + (now - before) * RATE)
+    _rooms[sighting_id] = (room - 1, now) if room >= 1 else (room, now)
+    while len(_rooms) > MAX_NAMES:
+        _rooms.popitem(last=False)
+    return room >= 1
+
+
+def drop_oldest(row: Sighting) -> int:
+    """Delete the oldest events of a name that has more of them than it may, and subtract them from its counts; return
+    their number. The caller has locked the row, and saves it.
+
+    Waits for no lock, so it may come after that of the name. What a replay that is in progress is to record stays.
+    """
+    number, size = row.kept - decisions.MAX_KEPT, row.kept_bytes - decisions.MAX_KEPT_BYTES
+    if number <= 0 and size <= 0:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """with oldest as (
+                select id, length(raw) as size from waiting_event where sighting_id = %(id)s and not exists (
+                    select from inbox_replay r where r.sighting_id = %(id)s and r.state = %(running)s)
+                order by id limit %(most)s for update skip locked),
+            counted as (
+                select id, row_number() over places as place, sum(size) over places - size as before
+                from oldest window places as (order by id))
+            delete from waiting_event w using counted c
+            where w.id = c.id and (c.place <= %(number)s or c.before < %(size)s)
+            returning w.message_id, w.client_at, w.received_at, length(w.raw)""",
+            {
+                "id": row.pk,
+                "running": InboxReplay.State.RUNNING.value,
+                "most": max(number, 2 * BURST),
+                "number": number,
+                "size": size,
+            },
+        )
+        gone = cursor.fetchall()
+    _forget_keys(
+        row.source_id,
+        [message_id for message_id, *_event in gone],
+        [sent_day(client_at, at.astimezone(UTC).date()) for _id, client_at, at, _size in gone],
+    )
+    row.kept, row.kept_bytes = row.kept - len(gone), row.kept_bytes - sum(size for *_event, size in gone)
+    return len(gone)
+
+
+def _forget_keys(source_id: int, message_ids: Sequence[str], days: Sequence[date]) -> None:
+    if message_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """delete from message_key k using unnest(%s::text[], %s::date[]) as w (message_id, sent_day)
+                where k.source_id = %s and k.message_id = w.message_id and k.sent_day = w.sent_day""",
+                [list(message_ids), list(days), source_id],
+            )
