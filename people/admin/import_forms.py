@@ -176,11 +176,6 @@ class PlanForm(forms.Form):
             questions if posted_questions is None else ASKED.intersection(str(posted_questions).split())
         )
 
-    @property
-    def is_asking(self) -> bool:
-        """Whether a question that the file leaves open has no answer yet."""
-        return any(name in self.fields and not self[name].value() for name in self.guess.questions)
-
     def add(self, name: str, field: forms.Field, initial: Any) -> None:
         field.initial = initial
         self.fields[name] = field
