@@ -73,6 +73,7 @@ _SCALARS: Mapping[type, Callable[[Any], str]] = {
     int: str,
     bool: lambda value: "true" if value else "false",
     type(None): lambda _value: "null",
+    Decimal: plain_decimal,
 }
 
 
@@ -82,9 +83,9 @@ def dump_json(value: Any) -> str:
     if write is not None:
         return write(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{encode_basestring(name)}: {dump_json(item)}" for name, item in value.items()) + "}"
+        return "{" + ", ".join([f"{encode_basestring(name)}: {dump_json(item)}" for name, item in value.items()]) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(dump_json(item) for item in value) + "]"
+        return "[" + ", ".join([_SCALARS.get(type(item), dump_json)(item) for item in value]) + "]"
     if isinstance(value, Decimal):
         return plain_decimal(value)
     return json.dumps(value, ensure_ascii=False)

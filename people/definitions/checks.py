@@ -32,12 +32,16 @@ def api_name_problems(api_name: str, path: Path) -> list[Problem]:
     return []
 
 
-def new_api_name_problems(kind: DefinitionKind[Any], api_name: str) -> list[Problem]:
+def new_api_name_problems(
+    kind: DefinitionKind[Any], api_name: str, definition: Definition | None = None
+) -> list[Problem]:
+    """Problems of an API name for `definition` (None: a new one); two that differ only in case are the same."""
     problems = api_name_problems(api_name, ("api_name",))
     if api_name.lower() in kind.reserved:
         message = _("The API name %(name)s is reserved.") % {"name": api_name}
         return [Problem(Code.API_NAME_TAKEN, message, ("api_name",))]
-    if not problems and kind.model._default_manager.filter(api_name=api_name).exists():
+    others = kind.model._default_manager.filter(api_name__iexact=api_name)
+    if not problems and others.exclude(pk=definition and definition.pk).exists():
         problems.append(_taken(api_name))
     return problems
 
@@ -49,7 +53,7 @@ def rename_problems(kind: DefinitionKind[Any], definition: Definition, api_name:
         return [
             Problem(Code.LOCKED_API_NAME, _("The API name can't be changed since the first approval."), ("api_name",))
         ]
-    return new_api_name_problems(kind, api_name)
+    return new_api_name_problems(kind, api_name, definition)
 
 
 def name_problems(kind: DefinitionKind[Any], names: NameSpec, definition: Definition | None) -> list[Problem]:
@@ -89,13 +93,16 @@ def field_problems(
         problems.append(Problem(Code.TOO_MANY_FIELDS, message, ("fields",)))
     problems += kind.check_fields(fields, definition)
     data_types, seen = kind.data_types, set[str]()
+    approved = set(definition.approved_fields.values_list("api_name", flat=True)) if definition else set()
     for field in fields:
         path = ("fields", field.api_name)
         problems += api_name_problems(field.api_name, path) + _text_problems(field.name, path)
         problems += _description_problems(field.description, path)
         if field.data_type not in data_types:
             problems.append(_unknown_data_type(field, ", ".join(data_types)))
-        for key in {field.api_name, f"name:{name_key(field.name)}"}:
+        # an approved field keeps its API name, also where it differs from another one only in case
+        api_key = field.api_name if field.api_name in approved else field.api_name.lower()
+        for key in {api_key, f"name:{name_key(field.name)}"}:
             if key in seen:
                 message = _("Two fields share the name “%(name)s”.") % {"name": field.name}
                 problems.append(Problem(Code.GIVEN_TWICE, message, path))
@@ -152,8 +159,13 @@ def _unknown_data_type(field: FieldSpec, data_types: str) -> Problem:
 def _locked_problems(fields: Sequence[FieldSpec], definition: Definition) -> list[Problem]:
     """Changes of data types that the first approval fixed for ever, also after the removal of the field."""
     fixed = dict(definition.approved_fields.values_list("api_name", "data_type"))
+    lower_names = {name.lower() for name in fixed}
     problems = []
     for field in fields:
+        if field.api_name not in fixed and field.api_name.lower() in lower_names:
+            message = _("The API name %(name)s belongs to another field since its approval, also if that was removed.")
+            path = ("fields", field.api_name)
+            problems.append(Problem(Code.API_NAME_TAKEN, message % {"name": field.api_name}, path))
         data_type = fixed.get(field.api_name, field.data_type)
         if data_type != field.data_type:
             message = _("The data type of %(name)s can't be changed since its first approval: %(type)s.") % {

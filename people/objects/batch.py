@@ -24,6 +24,8 @@ from people.objects.schema import ObjectSchema, RecordField
 
 MAX_VALUES_BYTES = 65_536  # of all values of one record, as of one activity
 Kind = ObjectChange.Kind
+# all columns of a record, in the order of the table
+_COLUMNS = [field.attname for field in ObjectRecord._meta.concrete_fields]
 
 
 @dataclass(slots=True)
@@ -35,13 +37,12 @@ class _Target:
     person_before: int | None
     linked_before: int | None
     hash_before: bytes
+    stored_before: Mapping[str, Any]
+    is_new: bool
+    text: str = ""  # the JSON of the values after the batch
     values: dict[str, Any] = field(default_factory=dict)  # new canonical values; None is no value
     rows: list[int] = field(default_factory=list)
     changing: set[int] = field(default_factory=set)  # those of its rows that change something
-
-    @property
-    def is_new(self) -> bool:
-        return self.record.pk is None
 
     def canonical(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The canonical values of the record after `row`."""
@@ -79,13 +80,18 @@ class RecordBatch:
         self.undoes = undoes
         self.outcomes: list[RecordOutcome | None] = [None] * len(rows)
         self.sides: list[_LinkSide] = []
+        new = {"object_type_id": schema.type_id, "revision": 1, "dedupe_hash": b"", "fields": {}}
+        self._new_values = [new.get(name) for name in _COLUMNS]
+        self.hashes: dict[int, bytes] = {}  # of the dedupe values of rows that name their records by these
         self.moved: set[int] = set()  # records with new dedupe values
         self.holders: dict[bytes, int | None] = {}  # the record with these dedupe values after the rows so far
 
     def run(self, dry_run: bool, expected_revisions: Mapping[int, int]) -> list[RecordOutcome]:
         values = {index: row for index in range(len(self.rows)) if (row := self._parse(index)) is not None}
-        lock_values(self.schema, self.key, list(values.values()))
-        records = find_records(self.schema, self.rows, self.key, values)
+        if self.key is RecordKey.DEDUPE:
+            self.hashes = {index: self.schema.dedupe_hash(row) for index, row in values.items()}
+        lock_values(self.schema, list(values.values()), self.hashes.values())
+        records = find_records(self.schema, self.rows, self.key, values, self.hashes)
         refuse_if_changed(records.values(), expected_revisions)
         values = self._without_bad_matches(values, records)
         self.sides = list(self._links(values, records))
@@ -191,14 +197,14 @@ class RecordBatch:
         targets: dict[Any, _Target] = {}
         for index, row in values.items():
             record = records.get(index)
-            name: Any = record.pk if record else self.schema.dedupe_hash(row)
+            name: Any = record.pk if record else self.hashes[index]
             target = targets.get(name)
             if target is not None and self.action is RecordAction.CREATE:
                 self._refuse(index, _exists())
                 continue
             if target is None:
                 target = self._new_target(record)
-            is_changing = self._apply_row(target, row)
+            is_changing = self._apply_row(target, row, self.hashes.get(index))
             if isinstance(is_changing, Problem):
                 self._refuse(index, is_changing)
             else:
@@ -209,13 +215,20 @@ class RecordBatch:
         return list(targets.values())
 
     def _new_target(self, record: ObjectRecord | None) -> _Target:
+        is_new = record is None
         if record is None:
-            record = ObjectRecord(object_type_id=self.schema.type_id, guid=uuid4(), revision=1, dedupe_hash=b"")
+            values = self._new_values.copy()
+            values[_COLUMNS.index("guid")] = uuid4()
+            record = ObjectRecord.from_db(None, _COLUMNS, values)  # faster than by names
         before = self.schema.canonical(record.fields)
-        return _Target(record, before, record.person_id, record.linked_id, bytes(record.dedupe_hash))
+        digest = bytes(record.dedupe_hash)
+        return _Target(record, before, record.person_id, record.linked_id, digest, record.fields, is_new)
 
-    def _apply_row(self, target: _Target, row: dict[str, Any]) -> Problem | bool:
-        """Set the values and links of `row`: whether that changes anything, or why it is refused."""
+    def _apply_row(self, target: _Target, row: dict[str, Any], row_hash: bytes | None) -> Problem | bool:
+        """Set the values and links of `row`: whether that changes anything, or why it is refused.
+
+        `row_hash`: of the dedupe values, where rows name their records by these, which then stay as they are.
+        """
         record = target.record
         named = self._link_columns(target, row)
         if isinstance(named, Problem):
@@ -223,15 +236,16 @@ class RecordBatch:
         if self.key is RecordKey.DEDUPE and (not target.is_new or target.rows):
             row = {name: value for name, value in row.items() if not self.schema.fields[name].is_dedupe}
         stored = self._stored(record, row)
-        if stored is None:
+        text = dump_json(stored)
+        if len(text) * 4 > MAX_VALUES_BYTES and len(text.encode()) > MAX_VALUES_BYTES:
             message = _("the values of one record may take at most 65,536 bytes together")
             return Problem(Code.TOO_LARGE, message)
         before, after = target.canonical({}), target.canonical(row)
-        digest = self.schema.dedupe_hash(after)
+        digest = self._hash_after(record, row_hash, after)
         if problem := self._named_alike(record, digest, after, named) or self._move_key(record, digest, row):
             return problem
         record.dedupe_hash, record.name = digest, self.schema.record_name(after)
-        record.fields, record.version = stored, self.schema.number
+        record.fields, record.version, target.text = stored, self.schema.number, text
         is_changing = any(before.get(name) != value for name, value in row.items())
         for name, value in named.items():
             is_changing = is_changing or getattr(record, name) != value
@@ -266,17 +280,21 @@ class RecordBatch:
             columns |= {side.key_name: key, side.id_name: named}
         return columns
 
-    def _stored(self, record: ObjectRecord, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The values of a record after `row`, as stored, or None if they would take too many bytes."""
+    def _hash_after(self, record: ObjectRecord, row_hash: bytes | None, values: Mapping[str, Any]) -> bytes:
+        """The hash of the dedupe values among `values`, those of a record after a row."""
+        if row_hash is None:
+            return self.schema.dedupe_hash(values)
+        return bytes(record.dedupe_hash) or row_hash
+
+    def _stored(self, record: ObjectRecord, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of a record after `row`, as stored."""
         stored = dict(record.fields)
         for name, value in row.items():
             if value is None:
                 stored.pop(name, None)
             else:
                 stored[name] = self.schema.fields[name].to_json(value)
-        text = dump_json(stored)
-        is_large = len(text) * 4 > MAX_VALUES_BYTES and len(text.encode()) > MAX_VALUES_BYTES
-        return None if is_large else stored
+        return stored
 
     def _move_key(self, record: ObjectRecord, digest: bytes, row: Mapping[str, Any]) -> Problem | None:
         """Note the new dedupe values of an existing record, or return that another record has them."""
@@ -312,11 +330,11 @@ class RecordBatch:
         changed = [target for target in targets if not target.is_new and id(target) in pending]
         moved = [target for target in changed if bytes(target.record.dedupe_hash) != target.hash_before]
         if new:
-            record_sql.insert_records([target.record for target in new])
+            record_sql.insert_records([target.record for target in new], [target.text for target in new])
         if len(moved) > 1:
             record_sql.free_keys([target.record for target in moved])
         if changed:
-            record_sql.update_records([target.record for target in changed])
+            record_sql.update_records([target.record for target in changed], [target.text for target in changed])
         record_sql.write_changes([pending[id(target)] for target in targets if id(target) in pending], self.source)
         links.join_records(self.schema, [target.record for target in (*new, *moved)], self.source)
         if self.schema.links_in_key:
@@ -324,9 +342,9 @@ class RecordBatch:
 
     def _change(self, target: _Target) -> record_sql.PendingChange | None:
         """The change of a record by all its rows; None if they change nothing."""
-        fields, before, record = self.schema.fields, target.before, target.record
+        before, record = target.before, target.record
         changes = {
-            name: [fields[name].to_json(before.get(name)), fields[name].to_json(value)]
+            name: [target.stored_before.get(name), record.fields.get(name)]
             for name, value in target.values.items()
             if before.get(name) != value
         }

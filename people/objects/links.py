@@ -48,14 +48,13 @@ def lock_people_named(schema: ObjectSchema, values: Iterable[Any]) -> None:
         locks.acquire_exclusive(people_lookup.value_locks((link.link_by, link_key(value)) for value in values))
 
 
-def lock_links(schema: ObjectSchema, values: Iterable[Mapping[str, Any]]) -> None:
+def lock_links(schema: ObjectSchema, values: Sequence[Mapping[str, Any]]) -> None:
     """Lock the values of links to records that may wait, and those by which links may wait for these records."""
     numbers = set()
-    for row in values:
-        for type_name, field in _lockable(schema):
-            if row.get(field.api_name) is not None:
-                by = field.link_by if type_name != schema.api_name else field.api_name
-                numbers.add(locks.lock_number(type_name, by, link_key(row[field.api_name])) % BUCKETS)
+    for type_name, field in _lockable(schema):
+        by = field.link_by if type_name != schema.api_name else field.api_name
+        named = {value for row in values if (value := row.get(field.api_name)) is not None}
+        numbers |= {locks.lock_number(type_name, by, link_key(value)) % BUCKETS for value in named}
     locks.acquire_exclusive(locks.lock_key(locks.LockSpace.OBJECT_LINK, number) for number in numbers)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from people.datatypes.canonical import dump_json
 from people.models import ObjectChange, ObjectRecord, ObjectType
 
 Kind = ObjectChange.Kind
-# written columns of a record with the types of their arrays
+# written columns of a record with their types; JSON is given as its text
 _COLUMNS = {
     "version": "smallint",
     "person_id": "int",
@@ -24,7 +24,7 @@ _COLUMNS = {
     "linked_key": "text",
     "dedupe_hash": "bytea",
     "name": "text",
-    "fields": "text",
+    "fields": "jsonb",
 }
 
 
@@ -41,40 +41,38 @@ class PendingChange:
     replaced_by_id: int | None = None  # the record that stays, or stayed, of two that meet
 
 
-def insert_records(records: Sequence[ObjectRecord]) -> None:
-    """Insert new records and set their ids."""
-    names = ["object_type_id", "guid", *_COLUMNS]
-    types = ["int", "uuid", *_COLUMNS.values()]
-    arrays: list[list[Any]] = [
-        [record.object_type_id for record in records],
-        [record.guid for record in records],
-        *_arrays(records),
-    ]
+def insert_records(records: Sequence[ObjectRecord], texts: Sequence[str]) -> None:
+    """Insert new records and set their ids; `texts` has the JSON of their values."""
+    table = _Table(
+        {
+            "object_type_id": ("int", [record.object_type_id for record in records]),
+            "guid": ("uuid", [record.guid for record in records]),
+            **_columns(records, texts),
+        }
+    )
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""insert into object_record ({", ".join(names)}, revision)
-            select {", ".join(f"v.{name}::jsonb" if name == "fields" else f"v.{name}" for name in names)}, 1
-            from unnest({", ".join(f"%s::{kind}[]" for kind in types)}) with ordinality
-                as v ({", ".join(names)}, place)
-            order by v.place returning guid, id""",
-            arrays,
+            f"""insert into object_record ({", ".join(table.names)}, revision)
+            select {", ".join(table.expressions)}, 1 from {table.sql} order by v.place returning guid, id""",
+            table.parameters,
         )
         ids = dict(cursor.fetchall())
     for record in records:
         record.pk = ids[record.guid]
 
 
-def update_records(records: Sequence[ObjectRecord]) -> None:
-    """Write the values of existing records, locked by the caller, and count their revisions up."""
-    assignments = ", ".join(f"{name} = v.{name}{'::jsonb' if name == 'fields' else ''}" for name in _COLUMNS)
+def update_records(records: Sequence[ObjectRecord], texts: Sequence[str]) -> None:
+    """Write the values of existing records, locked by the caller, and count their revisions up; `texts` as above."""
+    table = _Table({**_columns(records, texts), "id": ("bigint", [record.pk for record in records])})
+    assignments = [
+        f"{name} = {value}" for name, value in zip(table.names, table.expressions, strict=True) if name != "id"
+    ]
     now = timezone.now()
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""update object_record r set {assignments}, revision = r.revision + 1, updated_at = %s
-            from unnest(%s::bigint[], {", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values())})
-                as v (id, {", ".join(_COLUMNS)})
-            where r.id = v.id""",
-            [now, [record.pk for record in records], *_arrays(records)],
+            f"""update object_record r set {", ".join(assignments)}, revision = r.revision + 1, updated_at = %s
+            from {table.sql} where r.id = v.id""",
+            [now, *table.parameters],
         )
     for record in records:
         record.revision += 1
@@ -125,23 +123,14 @@ def write_changes(pending: Sequence[PendingChange], source: Source) -> list[even
     """Write the changes, in this order, and publish them; in the transaction that makes them."""
     if not pending:
         return []
-    columns = _change_columns(pending)
-    names = ", ".join(columns)
-    expressions = {  # an array of arrays would need the same length in all rows
-        "changes": "v.changes::jsonb",
-        "link_keys": """case when v.link_keys is not null then
-            array(select key from json_array_elements_text(v.link_keys::json) as key) end""",
-    }
+    table = _Table(_change_columns(pending))
     whom = [int(source.channel), source.user_id, source.origin_id, source.is_backfill]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""insert into object_change ({names}, channel, user_id, origin_id, is_backfill)
-            select {", ".join(expressions.get(name, f"v.{name}") for name in columns)},
-                %s, %s, %s, %s
-            from unnest({", ".join(f"%s::{kind}[]" for kind, _values in columns.values())}) with ordinality
-                as v ({names}, place)
-            order by v.place returning id""",
-            [*whom, *(values for _kind, values in columns.values())],
+            f"""insert into object_change ({", ".join(table.names)}, channel, user_id, origin_id, is_backfill)
+            select {", ".join(table.expressions)}, %s, %s, %s, %s
+            from {table.sql} order by v.place returning id""",
+            [*whom, *table.parameters],
         )
         ids = sorted(pk for (pk,) in cursor.fetchall())  # given in the order of the rows
     written = [
@@ -163,15 +152,13 @@ def _change_columns(pending: Sequence[PendingChange]) -> dict[str, tuple[str, li
         "person_id": ("int", [record.person_id for record in records]),
         "former_person_id": ("int", [change.former_person_id for change in pending]),
         "kind": ("smallint", [int(change.kind) for change in pending]),
-        "changes": ("text", [dump_json(change.changes) for change in pending]),
+        "changes": ("jsonb", [dump_json(change.changes) for change in pending]),
         "revision": ("int", [record.revision for record in records]),
         "version": ("smallint", [record.version for record in records]),
         "undoes_id": ("bigint", [change.undoes_id for change in pending]),
         "replaced_by_id": ("bigint", [change.replaced_by_id for change in pending]),
-        "link_keys": (
-            "text",
-            [None if change.link_keys is None else json.dumps(change.link_keys) for change in pending],
-        ),
+        # without any, an empty array: where there is none, a trigger looks for the keys in each row
+        "link_keys": ("text[]", [dump_json(change.link_keys or ()) for change in pending]),
     }
 
 
@@ -184,8 +171,47 @@ def _publish(changes: Iterable[tuple[ObjectRecord, events.RecordChange]], source
         events.publish_event(events.ObjectsChanged(type_id, names[type_id], changes_of_type), source)
 
 
-def _arrays(records: Sequence[ObjectRecord]) -> list[list[Any]]:
-    return [
-        [dump_json(record.fields) if name == "fields" else getattr(record, name) for record in records]
-        for name in _COLUMNS
-    ]
+def _columns(records: Sequence[ObjectRecord], texts: Sequence[str]) -> dict[str, tuple[str, Sequence[Any]]]:
+    """The written columns of records: type and values."""
+    return {
+        name: (kind, texts if name == "fields" else [getattr(record, name) for record in records])
+        for name, kind in _COLUMNS.items()
+    }
+
+
+class _Table:
+    """Columns of values as one table `v` of a statement, numbered by `place`. Writing them out is fast.
+
+    Each column is one parameter, of a form that is read without quotes to undo: an array of numbers, a JSON array of
+    texts, or JSON texts with line feeds between them, which no JSON text has.
+    """
+
+    def __init__(self, columns: Mapping[str, tuple[str, Sequence[Any]]]) -> None:
+        self.names = list(columns)
+        self.expressions = [_EXPRESSIONS.get(kind, "v.{}").format(name) for name, (kind, _values) in columns.items()]
+        self.parameters = [_WRITERS.get(kind, _as_array)(values) for kind, values in columns.values()]
+        functions = ", ".join(_FUNCTIONS.get(kind, f"unnest(%s::{kind}[])") for kind, _values in columns.values())
+        self.sql = f"rows from ({functions}) with ordinality as v ({', '.join(self.names)}, place)"
+
+
+def _as_array(values: Sequence[Any]) -> str:
+    return f"{{{','.join(['null' if value is None else str(value) for value in values])}}}"
+
+
+def _as_lines(values: Sequence[str]) -> str:
+    return "\n".join(values)
+
+
+_FUNCTIONS = dict.fromkeys(("jsonb", "text[]"), "string_to_table(%s, E'\\n')")
+_FUNCTIONS |= {"text": "json_array_elements_text(%s::json)", "bytea": "string_to_table(%s, E'\\n')"}
+_EXPRESSIONS = {
+    "jsonb": "v.{}::jsonb",
+    "bytea": "decode(v.{}, 'hex')",
+    "text[]": "array(select key from json_array_elements_text(v.{}::json) as key)",
+}
+_WRITERS: Mapping[str, Callable[[Sequence[Any]], str]] = {
+    "jsonb": _as_lines,
+    "text[]": _as_lines,
+    "text": lambda values: json.dumps(values, ensure_ascii=False),
+    "bytea": lambda values: _as_lines([bytes(value).hex() for value in values]),
+}

@@ -41,9 +41,10 @@ def delete_records(
     """
     schema = _lock(object_type, rows)
     values, outcomes = _named_values(schema, rows, key)
-    if key is RecordKey.DEDUPE:
-        lock_keys(schema.type_id, map(schema.dedupe_hash, values.values()))
-    records = find_records(schema, rows, key, values)
+    is_by_values = key is RecordKey.DEDUPE
+    hashes = {place: schema.dedupe_hash(row) for place, row in values.items()} if is_by_values else {}
+    lock_keys(schema.type_id, hashes.values())
+    records = find_records(schema, rows, key, values, hashes)
     refuse_if_changed(records.values(), expected_revisions)
     deleted: dict[int, ObjectRecord] = {}
     for place in values:

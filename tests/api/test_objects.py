@@ -72,6 +72,12 @@ def test_records(api, narrowed):
     assert history["results"][0]["changes"] == {"colour": [None, "blue"], "price": [15000.5, None]}
     undone = api.post(f"{address}/history/{history['results'][0]['id']}/undo")
     assert undone.json()["values"] == values
+    assert undone.json()["deleted_at"] is None
+    gone = api.post(f"{address}/history/{history['results'][1]['id']}/undo")  # what was added
+    assert gone.status_code == 200 and gone.json()["deleted_at"] is not None
+    latest = api.get(f"{address}/history").json()["results"][0]
+    assert latest["kind"] == "removed" and latest["record"] == gone.json()["id"]
+    assert api.post(f"{address}/history/{latest['id']}/undo").json()["deleted_at"] is None
     assert api.post(f"{address}/history/999999/undo").status_code == 404
     assert api.post(f"{address}/history/{history['results'][0]['id']}/undo").status_code == 422  # no longer blue
     assert api.get(f"{address}/history?before=1").json()["results"] == []

@@ -1,4 +1,4 @@
-"""The list of the records of one type: search, a filter by one field, columns of its fields, pages, and a file."""
+"""The list of the records of one type: search, filters by fields, columns of its fields, pages, and a file."""
 
 from typing import Any
 
@@ -21,7 +21,14 @@ from people.datatypes.keys import MAX_ID
 from people.models import ObjectRecord, ObjectType
 from people.objects import export_kind, queries, records
 from people.objects.schema import ObjectSchema, RecordField, live_schema
-from people.objects.selection import OF_IMPORT, PARAMETERS, import_number, selected_records
+from people.objects.selection import (
+    MAX_CONDITIONS,
+    OF_IMPORT,
+    PARAMETERS,
+    field_conditions,
+    import_number,
+    selected_records,
+)
 from people.rights import EXPORT_PERSON, VIEW_PERSON
 
 MOST_COLUMNS = 6
@@ -63,11 +70,18 @@ def show_records(request: HttpRequest, type_id: int) -> HttpResponse | FileRespo
         parameters=query.urlencode(),
         problem=problem,
         values=request.GET,
+        conditions=_shown_conditions(request),
         of_import=next((name for name in OF_IMPORT if import_number(request.GET, name)), ""),
         may_import=object_type.is_recordable and request.user.has_perms((records.ADD, records.CHANGE)),
         may_add=request.user.has_perm(records.ADD) and object_type.is_recordable,
         may_export=request.user.has_perm(EXPORT),
     )
+
+
+def _shown_conditions(request: HttpRequest) -> list[tuple[str, str]]:
+    """The fields with values that records are filtered by, and an empty pair for one more."""
+    given = [(name, value) for name, value in field_conditions(request.GET) if name or value]
+    return [*given, ("", "")][:MAX_CONDITIONS]
 
 
 def _read_page(request: HttpRequest, rows: Any) -> tuple[list[ObjectRecord], str]:
@@ -97,7 +111,11 @@ def _cells(record: ObjectRecord, columns: list[RecordField]) -> list[str | None]
 def _file(request: HttpRequest, object_type: ObjectType) -> HttpResponse | FileResponse:
     """All of the selected records as CSV, in the notation that an import reads; a long file in the background."""
     require_rights(request, EXPORT)
-    selected = {name: request.GET[name] for name in PARAMETERS if request.GET.get(name)}
+    selected: dict[str, Any] = {name: request.GET[name] for name in PARAMETERS if request.GET.get(name)}
+    if conditions := [(name, value) for name, value in field_conditions(request.GET) if name and value]:
+        selected |= {"field": [name for name, _value in conditions], "value": [value for _name, value in conditions]}
+        if len(conditions) == 1:  # as the version before reads it
+            selected |= {"field": conditions[0][0], "value": conditions[0][1]}
     parameters = {"object_type": object_type.api_name, "records": selected}
     try:
         with transaction.atomic():

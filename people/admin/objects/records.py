@@ -69,7 +69,8 @@ class ObjectRecordAdmin(PagesAdmin):
             form=form,
             person=_shown_person(request, record),
             linked=_records().filter(pk=record.linked_id).first() if record.linked_id else None,
-            replaced_by=_replacing(record),
+            replaced_by=(replaced_by := _replacing(record)),
+            may_restore=_may_restore(request, record, replaced_by),
             linking=queries.linked_records(record),
             values=[] if may_change else _shown_values(record, schema),
             may_change=may_change,
@@ -229,6 +230,12 @@ def _replacing(record: ObjectRecord) -> ObjectRecord | None:
     if record.replaced_by_id is None or record.deleted_at is None:
         return None
     return _records().filter(pk=record.replaced_by_id).first()
+
+
+def _may_restore(request: HttpRequest, record: ObjectRecord, replaced_by: ObjectRecord | None) -> bool:
+    """Whether the record is deleted, may be restored by the user, and is in the way of no other one."""
+    is_free = replaced_by is None or replaced_by.deleted_at is not None
+    return record.deleted_at is not None and is_free and request.user.has_perm(records.DELETE)
 
 
 def _shown_person(request: HttpRequest, record: ObjectRecord) -> Person | None:

@@ -305,6 +305,7 @@ def make_step(request: HttpRequest, pk: int, step: str) -> HttpResponse:
                     else ["admin:people_objecttype_change", pk]
                 )
             )
+    uses = references.uses_of(*lifecycle.deletion_blockers(object_type))
     return _page(
         request,
         "type_step",
@@ -317,7 +318,8 @@ def make_step(request: HttpRequest, pk: int, step: str) -> HttpResponse:
         changes=differences.version_differences(object_type.live, object_type.draft)
         if step == "approve" and object_type.draft
         else [],
-        uses=references.uses_of(*lifecycle.deletion_blockers(object_type)),
+        uses=uses,
+        is_blocked=step == "delete" and bool(uses),
         needs_other=step == "approve"
         and object_type.draft
         and not lifecycle.may_approve_draft(object_type, request.user),

@@ -122,6 +122,14 @@ def test_records_are_added_found_edited_undone_and_deleted(admin_client):
 
     assert shown("") == ["1234 BCD", "=1+1"] and shown("q=1234") == ["1234 BCD"]
     assert shown("field=colour&value=RED") == ["=1+1"] and shown("state=waiting") == ["=1+1"]
+    both = "field=colour&value=red&field=plate&value="
+    assert shown(f"{both}=1%2B1") == ["=1+1"] and shown(f"{both}1234 BCD") == []
+    page = text(admin_client.get(f"{of_type}?{both}=1%2B1"))
+    assert page.count('name="value"') == 3
+    assert "field=colour&amp;field=plate&amp;value=red&amp;value=%3D1%2B1&amp;file=csv" in page
+    both_file = admin_client.get(f"{of_type}?{both}=1%2B1&file=csv")
+    assert b"1234 BCD" not in b"".join(both_file.streaming_content)
+    assert text(admin_client.get(f"{of_type}?{'field=colour&value=red&' * 9}")).count('name="value"') == 5
     assert "Mileage: expected" in text(admin_client.get(f"{of_type}?field=mileage&value=x"))
     assert shown("columns=price&before=x") == ["1234 BCD", "=1+1"] and shown(f"before={record.pk}") == []
     file = b"".join(admin_client.get(f"{of_type}?file=csv").streaming_content).decode()
@@ -226,3 +234,12 @@ def test_the_list_gives_up_in_time(admin_client, settings):
     assert "Nothing was found" not in text(admin_client.get(address, {"field": "notes", "value": "x"}))
     settings.API_LIST_SECONDS = 0.001
     assert "Nothing was found in 0.001 seconds" in text(admin_client.get(address, {"field": "notes", "value": "x"}))
+
+
+def test_a_type_in_use_offers_no_deletion(admin_client):
+    course = approved_type("Course", "course", COURSE_FIELDS)
+    delete = reverse("admin:people_objecttype_step", args=[course.pk, "delete"])
+    assert 'class="ca-button ca-button--danger"' in text(admin_client.get(delete))
+    approved_type("Enrolment", "enrolment", ENROLMENT_FIELDS)
+    page = text(admin_client.get(delete))
+    assert "be deleted while it is used" in page and "Enrolment" in page and "ca-button--danger" not in page

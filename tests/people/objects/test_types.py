@@ -140,3 +140,18 @@ def test_limits(settings):
     assert refused(draft_type) == ["too_many_fields"]
     draft_type(fields=(PLATE,))
     assert refused(draft_type, "Bike", "bike", (PLATE,)) == ["too_many_types"]
+
+
+def test_names_that_differ_only_in_case_are_the_same():
+    car, van = approved_type(), draft_type("Van", "van")
+    assert refused(draft_type, "Vehicle", "CAR") == ["api_name_taken"]
+    drafts.edit_draft_names(van, None, api_name="VAN")  # its own
+    assert refused(drafts.edit_draft_names, fresh(van), None, api_name="Car") == ["api_name_taken"]
+    another = [ObjectFieldSpec("PLATE", "Another plate")]
+    assert "given_twice" in refused(drafts.add_draft_fields, fresh(van), another, None)
+    drafts.remove_draft_fields(car, ["colour"], None)
+    lifecycle.approve_draft(fresh(car), None)
+    assert refused(drafts.add_draft_fields, fresh(car), [ObjectFieldSpec("Colour", "Paint")], None) == [
+        "api_name_taken"
+    ]
+    drafts.add_draft_fields(fresh(car), [ObjectFieldSpec("colour", "Paint")], None)
