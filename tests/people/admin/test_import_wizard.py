@@ -150,7 +150,9 @@ def test_dates_of_either_order_are_asked(wizard, simple_act):
     case(wizard, "date-order-from-ignored-column.csv")
     values = {"create_people": "on", "starts_campaigns": "no"}
     assert wizard.preview(**values) is None and wizard.errors == {"date_order"}
+    assert b"tell how the file writes its dates" in wizard.page.content
     assert wizard.preview(date_order="dmy", **values)
+    assert b"tell how the file writes its dates" not in wizard.page.content  # answered
     job, _page = wizard.record()
     days = {moment.date() for moment in recorded(simple_act).values_list("occurred_at", flat=True)}
     assert job.added == 2 and days <= {date(2026, 11, day) for day in (4, 5, 6)}

@@ -260,6 +260,7 @@ class World(RuleBasedStateMachine):
                 assert latest.changes["grade"] == [one.grade, None] and latest.replaced_by_id is not None
 
 
+@pytest.mark.slow
 def test_histories():
     class Machine(World):
         def __init__(self):
