@@ -221,8 +221,7 @@ class OutcomeSerializer(StrictSerializer):
     id = serializers.IntegerField(required=False)
     errors = ProblemSerializer(many=True, required=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     kept = serializers.BooleanField(
-        required=False,
-        help_text="False for a rejected row that does not wait to be corrected, as there is no room for it.",
+        required=False, help_text="False if a rejected row was not kept to be corrected, as there is no room for it."
     )
 
 
@@ -231,7 +230,8 @@ class BatchSerializer(StrictSerializer):
     repeated = serializers.IntegerField()
     refused = serializers.IntegerField()
     not_kept = serializers.IntegerField(
-        required=False, help_text="Of the rejected rows those for which there is no room, if there are any."
+        required=False,
+        help_text="The number of rejected rows that were not kept to be corrected; absent if there are none.",
     )
     results = OutcomeSerializer(many=True, help_text="One per row, in order.")
 

@@ -68,7 +68,7 @@ class ImportSerializer(StrictSerializer):
     repeated = serializers.IntegerField(help_text="Rows that had been imported before.")
     refused = serializers.IntegerField()
     not_kept = serializers.IntegerField(
-        help_text="Of the rejected rows those that don't wait to be corrected, as there was no room for them."
+        help_text="The number of rejected rows that can't be corrected in the product: there was no room to keep them."
     )
     created = serializers.IntegerField(help_text="The number of people created, or, after a check, to be created.")
     rows_above = serializers.IntegerField(
