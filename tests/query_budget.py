@@ -11,10 +11,10 @@ from pathlib import Path
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from activities.recording import quarantine
+from activities.recording.refused import room
 from tests import citus_cluster
 
-NOT_COUNTED = ("SAVEPOINT", "RELEASE", 'SELECT "installation"', f"select count(*) * {quarantine.ROW_BYTES}")
+NOT_COUNTED = ("SAVEPOINT", "RELEASE", 'SELECT "installation"', f"select count(*) * {room.ROW_BYTES}")
 ON_CLUSTER = 3  # statements more for a page that reads the log there: docs/scaling.md
 FILE = Path(__file__).with_name("query_counts.json")
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from activities.log import withdrawal
 from activities.models import Activity, RefusedActivity
-from activities.recording import quarantine
+from activities.recording.refused import room
 from config.access.models import ApiClient
 from config.marketo.wire import paging
 from people.core.source import Channel, Source
@@ -152,9 +152,7 @@ def test_other_answers(dialect, check):
 
 
 def test_a_call_costs_at_most_twelve_statements_whatever_it_holds(dialect, check, monkeypatch):
-    monkeypatch.setattr(
-        quarantine, "RECOUNT_AFTER", timedelta(hours=1)
-    )  # one more a minute, of senders of refused rows
+    monkeypatch.setattr(room, "RECOUNT_AFTER", timedelta(hours=1))  # one more a minute, of senders of refused rows
     leads = [make_person() for _ in range(10)]
     sent_before = [row(leads[i % 10], check, externalId=f"T{i}") for i in range(100)]
     dialect.post(EXTERNAL, {"input": [*sent_before, {"leadId": None}]})

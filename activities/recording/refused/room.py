@@ -55,12 +55,13 @@ class RoomForRows:
         self.source, self.now = source, timezone.now()
         self.taken = 0  # by rows of this transaction
         self.is_disk_tight = is_disk_tight()
+        self.table_bytes: int | None = None  # read along with the rows of the sender
 
     def take(self, size: int) -> Bound | None:
         """Take room for a row of `size` bytes; else return the bound that leaves none."""
         if self.is_disk_tight:
             return Bound.DISK
-        of_all, of_sender = self._of_all(size), self._of_sender(size)
+        of_sender, of_all = self._of_sender(size), self._of_all(size)
         if size > of_all.left:
             return Bound.INSTALLATION
         if size > of_sender.left:
@@ -73,7 +74,8 @@ class RoomForRows:
     def _of_all(self, size: int) -> _Room:
         room = _rooms.get(())
         if room is None or _is_over(room, size, self.now):
-            room = self._count((), settings.QUARANTINE_BYTES, _stored_bytes(), size, COMMON_SHARE)
+            room = self._count((), settings.QUARANTINE_BYTES, _stored_bytes(self.table_bytes), size, COMMON_SHARE)
+            self.table_bytes = None
         return room
 
     def _of_sender(self, size: int) -> _Room:
@@ -81,7 +83,7 @@ class RoomForRows:
         sender = source.channel, source.user_id, source.event_source_id
         room = _rooms.get(sender)
         if room is None or _is_over(room, size, self.now):
-            stored = _bytes_of_today(source, self.now)
+            stored, self.table_bytes = _bytes_of_today(source, self.now)
             room = self._count(sender, settings.QUARANTINE_BYTES_A_DAY, stored, size, SENDERS_SHARE)
         return room
 
@@ -110,26 +112,30 @@ def _is_over(room: _Room, size: int, now: datetime) -> bool:
     return now >= room.until or (size > room.left and not room.is_last)
 
 
-def _bytes_of_today(source: Source, now: datetime) -> int:
-    """The size of the sender's rows that were refused today (UTC) for the first time."""
+def _bytes_of_today(source: Source, now: datetime) -> tuple[int, int]:
+    """The size of the sender's rows that were refused today (UTC) for the first time, and that of the table."""
     where, parameters = sender_condition(source)
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return _size_of(f"where last_at >= %s and first_at >= %s and {where}", [midnight, midnight, *parameters])
 
 
-def _stored_bytes() -> int:
+def _stored_bytes(table_bytes: int | None) -> int:
     """The size of all stored rows: of their table, which costs nothing, or counted where removed rows may be in it."""
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_table_size('refused_activity')")
-        size = int(cursor.fetchone()[0])
-    return size if size < settings.QUARANTINE_BYTES // 2 else _size_of("", [])
+    if table_bytes is None:
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_table_size('refused_activity')")
+            table_bytes = int(cursor.fetchone()[0])
+    return table_bytes if table_bytes < settings.QUARANTINE_BYTES // 2 else _size_of("", [])[0]
 
 
-def _size_of(where: str, parameters: list[Any]) -> int:
+def _size_of(where: str, parameters: list[Any]) -> tuple[int, int]:
+    """The bytes of the rows, and of the whole table."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""select count(*) * %s + coalesce(sum(pg_column_size(raw) + pg_column_size(problems)), 0)
+            f"""select count(*) * %s + coalesce(sum(pg_column_size(raw) + pg_column_size(problems)), 0),
+                pg_table_size('refused_activity')
             from refused_activity {where}""",
             [ROW_BYTES, *parameters],
         )
-        return int(cursor.fetchone()[0])
+        rows_bytes, table_bytes = cursor.fetchone()
+        return int(rows_bytes), int(table_bytes)
