@@ -47,7 +47,7 @@ ReadRow = Callable[[Any], NewActivity | None]
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where the values of properties with certain names go: the path of the primary value; (path, what stands before
+    """The targets of the values of properties with certain names: the path of the primary value; (path, what stands before
     the value in the JSON text, the quick form of its data type, the data type) of the others in the order of the text;
     the paths that no field takes."""
 
@@ -58,7 +58,7 @@ class _Layout:
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """What holds for all events of one name: the type that takes them, and the fields that were mapped."""
+    """The common part of all events of one name: the type that takes them, and the mapped fields."""
 
     name: str
     title: str
@@ -150,7 +150,7 @@ class QuickReader:
         return _Event(cleaned, title, schema.type_id, schema.number, schema, tuple(decision.fields.items()))
 
     def _who(self, raw: Mapping[str, Any]) -> tuple[VisitorKey, dict[str, Any]] | None:
-        """The visitor of a user id and what the message says of who that is; None where the ids are no plain ones."""
+        """The visitor of a user id and the identity that the message claims; None where the ids are no plain ones."""
         user_id, anonymous_id = raw.get("userId"), raw.get("anonymousId")
         if type(user_id) is not str and type(user_id) is not int:
             return None
@@ -170,7 +170,7 @@ class QuickReader:
 
 
 def _is_plain(raw: Mapping[str, Any]) -> bool:
-    """True for a message of modest size whose members say nothing unusual of it."""
+    """True for a message of modest size with members of common forms only."""
     message_id, context = raw.get("messageId"), raw.get("context")
     if raw.get("integrations") or raw.get("sentAt") is not None or raw.get("originalTimestamp") is not None:
         return False

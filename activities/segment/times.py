@@ -54,7 +54,7 @@ def message_times(message: Mapping[str, Any], sent_at: Any, received: datetime, 
 
 
 def moment_of_server(at: datetime, sent: datetime | None, received: datetime) -> datetime:
-    """When a message of a program happened. `at`, `sent`: by its clock, when that was and when it was sent."""
+    """The moment of a message of a program. `at`, `sent`: moment and sending by the program's clock."""
     if sent is None or abs(received - sent) <= RIGHT_WITHIN:
         return at
     waited = max(sent - at, timedelta())

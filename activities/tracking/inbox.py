@@ -27,7 +27,7 @@ def place_waiting_events(submissions: Iterable[Submission]) -> None:
     for (item, hit, event), place in zip(waiting, places, strict=True):
         event.sighting_id = place
         if place is None:
-            if hit.is_hint:  # who did what is not kept is not kept either
+            if hit.is_hint:  # the people of events that are not kept are not kept either
                 hit.identity = None
             message = _("No more events of this name or source are kept in the inbox; they are counted.")
             item.not_kept = Problem(Code.UNKNOWN_TYPE, message)

@@ -201,7 +201,7 @@ class KnownState:
 
 def unavailable_error(outage: outages.Outage | None = None) -> HttpError:
     """The answer while nothing can be read or kept: the request is to be sent again."""
-    if outage is None or outage is outages.TIMEOUT:  # the sender asked for nothing that could be less
+    if outage is None or outage is outages.TIMEOUT:  # the sender requested nothing that could be less
         outage = outages.current_outage()
     return HttpError(503, outage.code, str(outage.message), {"Retry-After": str(outage.retry_after)})
 

@@ -48,7 +48,7 @@ def find_outage(error: BaseException | None) -> Outage | None:
 
 
 def current_outage() -> Outage:
-    """Why the database is unavailable, as far as that is known without it."""
+    """The reason why the database is unavailable, as far as it shows without the database."""
     return UNAVAILABLE if has_room() else DISK_FULL
 
 

@@ -14,15 +14,15 @@ import psycopg
 from django.db import connection as default_connection
 from django.db.backends.signals import connection_created
 
-SILENT_SECONDS = 2.0  # without any answer, after which the server is asked
+SILENT_SECONDS = 2.0  # without any answer, after which the server is tested
 ASKING_SECONDS = 3  # for a new connection
-KNOWN_SECONDS = 5.0  # for which the server's state is taken to last; the next wait asks again
+KNOWN_SECONDS = 5.0  # for which the server's state is taken to last; the next wait tests it again
 AWAY_SECONDS = 0.5  # for which a server that is known not to respond is waited for
 AWAY = "the database server does not answer"
 
 
 class _Pulse:
-    """Whether the server accepts connections, as this process last found out. One thread asks at a time."""
+    """True if the server accepted connections when this process last tried. One thread tries at a time."""
 
     def __init__(self) -> None:
         self._asking = Lock()
@@ -31,7 +31,7 @@ class _Pulse:
 
     @property
     def patience(self) -> float:
-        """The seconds without an answer after which a wait asks for the server's state."""
+        """The seconds without an answer after which a wait tests the server's state."""
         return AWAY_SECONDS if self.is_away else SILENT_SECONDS
 
     def ask(self, parameters: dict[str, Any]) -> bool:
@@ -76,14 +76,14 @@ def _until_silence(
             if ready:
                 heard_at = monotonic()
             elif monotonic() - heard_at > _pulse.patience and _pulse.ask(parameters):
-                driver.pgconn.finish()  # what was sent may be done or not
+                driver.pgconn.finish()  # the statements that were sent may be done or not
                 raise psycopg.OperationalError(AWAY)
     except StopIteration as end:
         return end.value
 
 
 def _answers(parameters: dict[str, Any]) -> bool:
-    """True where the server accepts a connection, or says why it does not."""
+    """True where the server accepts a connection, or refuses it with a reason."""
     try:
         psycopg.connect(**{**parameters, "connect_timeout": ASKING_SECONDS}).close()
     except psycopg.OperationalError as error:

@@ -240,7 +240,7 @@ _STEP_OF = {State.UPLOADED: 3, State.CHECKING: 3, State.CHECKED: 3}
 
 
 def _is_asking(form: PlanForm, guess: guessing.PlanGuess, preset: presets.ImportPreset | None) -> bool:
-    """Whether a question that the file leaves open has no answer yet; a zone has one, if only ours at first."""
+    """True if a question that the file leaves open has no answer yet; a zone has one, at first the installation's."""
     is_first = not form.is_bound and preset is None
     names = (name for name in guess.questions if name in form.fields)
     return any(not form[name].value() or (name == "zone" and is_first) for name in names)

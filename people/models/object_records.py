@@ -105,7 +105,7 @@ class ObjectRecord(models.Model):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether one of its links has no match yet."""
+        """True if one of its links has no match yet."""
         return self.waits_for_person or self.waits_for_record
 
 

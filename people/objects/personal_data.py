@@ -105,12 +105,12 @@ def _move_rows_back(table: str, merging: Merging, merge_data: dict[str, Any] | N
 
 
 def replaced_by_merge(person_merge: PersonMerge) -> int:
-    """How many records a merge that can be undone replaced."""
+    """The number of records that a merge which can be undone replaced."""
     return int((person_merge.kept.get("object_record") or {}).get("replaced", 0))
 
 
 def _merge_notes(winner_id: int, loser_ids: Sequence[int]) -> Iterator[str]:
-    """What the page of a merge says about records that meet."""
+    """The sentence on the page of a merge about records with the same dedupe values."""
     if number := doubles.count_meeting(winner_id, loser_ids):
         yield ngettext(
             "%(number)s record has the same dedupe values as another one then. Of each, the one changed last stays; "

@@ -73,7 +73,7 @@ def test_records(api, narrowed):
     undone = api.post(f"{address}/history/{history['results'][0]['id']}/undo")
     assert undone.json()["values"] == values
     assert undone.json()["deleted_at"] is None
-    gone = api.post(f"{address}/history/{history['results'][1]['id']}/undo")  # what was added
+    gone = api.post(f"{address}/history/{history['results'][1]['id']}/undo")  # the addition
     assert gone.status_code == 200 and gone.json()["deleted_at"] is not None
     latest = api.get(f"{address}/history").json()["results"][0]
     assert latest["kind"] == "removed" and latest["record"] == gone.json()["id"]

@@ -1,7 +1,7 @@
-"""Whatever a page changes by itself is said in its one polite region, and is no region itself.
+"""The changes that a page makes by itself are announced in its one polite region; the changed part is no region.
 
 A region that is replaced together with its text is announced by some screen readers only; a list that is one is read
-out as a whole. What is said is the value or the text of `data-announced` (static/js/parts/announcements.js).
+out as a whole. The announcement is the value or the text of `data-announced` (static/js/parts/announcements.js).
 """
 
 import re
@@ -15,7 +15,7 @@ TEMPLATES, SCRIPTS = ROOT / "templates", ROOT / "config" / "static" / "js"
 POLLS = re.compile(r'hx-trigger="(?:every|load delay)[^"]*"')
 INCLUDED = re.compile(r'{% include "([^"]+)"')
 SAID = "data-announced"
-# scripts that ask the server by themselves, with the part of the page that says what came: a region, or the listbox of
+# scripts that send requests by themselves, with the part of the page that announces the answer: a region, or the listbox of
 # the box with the focus
 ASKING = {
     "parts/builder-form.js": 'id="said"',
@@ -23,7 +23,7 @@ ASKING = {
     "parts/kept-forms.js": 'role="status" data-thanks',
     "parts/people-picker.js": "listbox",
     "parts/value-tokens.js": "listbox",
-    "parts/proposed-names.js": "placeholder",  # what an empty box would get; nothing changes but that
+    "parts/proposed-names.js": "placeholder",  # the content for an empty box; nothing else changes
 }
 
 

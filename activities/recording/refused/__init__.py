@@ -1,1 +1,1 @@
-"""What becomes of refused rows besides their storing."""
+"""Bounds and counts of refused rows."""

@@ -1,4 +1,4 @@
-"""How much of refused rows is kept: of one sender in a day, of all together, and above the reserve of the disk."""
+"""The room for refused rows: of one sender in a day, of all together, and above the reserve of the disk."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from people.core.disk import free_bytes
 from people.core.source import Source
 
 ROW_BYTES = 450  # of the database for a refused row without its texts, with its indexes
-MAX_SENDERS = 10_000  # whose room a process remembers
+MAX_SENDERS = 10_000  # with a room in a process
 RECOUNT_AFTER = timedelta(minutes=1)
 SENDERS_SHARE, COMMON_SHARE = 8, 64  # the part of a bound that a process takes before it counts again
 LEFT_OUT = metrics.register_counter(
@@ -24,7 +24,7 @@ LEFT_OUT = metrics.register_counter(
 
 
 class Bound(StrEnum):
-    """What leaves no room for a row."""
+    """The bound that leaves no room for a row."""
 
     SENDER = "sender"  # QUARANTINE_BYTES_A_DAY
     INSTALLATION = "installation"  # QUARANTINE_BYTES
@@ -33,7 +33,7 @@ class Bound(StrEnum):
 
 @dataclass(slots=True)
 class _Room:
-    """What this process may keep, in bytes, before stored rows are counted again; at `until` they are."""
+    """The bytes that this process may keep before stored rows are counted again, which is at `until` at the latest."""
 
     left: int
     is_last: bool  # there is no more at present

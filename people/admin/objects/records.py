@@ -233,7 +233,7 @@ def _replacing(record: ObjectRecord) -> ObjectRecord | None:
 
 
 def _may_restore(request: HttpRequest, record: ObjectRecord, replaced_by: ObjectRecord | None) -> bool:
-    """Whether the record is deleted, may be restored by the user, and is in the way of no other one."""
+    """True if the record is deleted, the user may restore it, and no other record has its dedupe values."""
     is_free = replaced_by is None or replaced_by.deleted_at is not None
     return record.deleted_at is not None and is_free and request.user.has_perm(records.DELETE)
 

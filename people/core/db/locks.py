@@ -34,7 +34,7 @@ class LockSpace(IntEnum):
     OBJECT_TYPE = 24  # shared by writers of a type's records; exclusive for approve, retire, delete; 0: naming
     OBJECT_KEY = 25  # the dedupe values of one record, so that two upserts create one
     OBJECT_LINK = 26  # one value of a link to a record: of the one that waits, and of the one that appears
-    OBJECT_TARGET = 30  # whom or what the dedupe values of records name, so that no two records name it alike
+    OBJECT_TARGET = 30  # targets of links in dedupe values: no two records of a type have the same
     OBJECT_CHANGES = 27  # carries the sequence value a writer of changes of records read before it took ids
     MIGRATION = 29  # the one process that migrates the database; held by the session
     FORM_CONTENT = 28  # the content of a submission without an id, sent one way: two at once are one; after PEOPLE

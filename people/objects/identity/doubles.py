@@ -37,7 +37,7 @@ class LinkedKey:
     others: Sequence[str]  # the dedupe fields that are no links
 
     def columns(self, person: str = "r.person_id") -> list[str]:
-        """SQL for what tells the records `r` of the type apart; `person` is that for the person's id."""
+        """SQL for the dedupe values of the records `r` of the type; `person` is that for the person's id."""
         columns = [f"lower(normalize(trim(r.fields->>'{name}')))" for name in self.others]
         if self.has_person:
             columns.append(f"coalesce({person}::text, ' ' || r.person_key)")
@@ -57,7 +57,7 @@ class LinkedKey:
 
 @dataclass(slots=True)
 class _Settled:
-    """What is to be done with records that meet."""
+    """The changes to records with the same dedupe values."""
 
     replaced: dict[int, int] = field(default_factory=dict)  # record: the one that stays
     moved: dict[int, int] = field(default_factory=dict)  # replaced before: the one that stays now
@@ -112,7 +112,7 @@ def settle_records(record_ids: Collection[int], source: Source) -> int:
 
 
 def count_meeting(winner_id: int, loser_ids: Sequence[int]) -> int:
-    """How many records of these people a merge into the winner would replace."""
+    """The number of records of these people that a merge into the winner would replace."""
     people = [winner_id, *loser_ids]
     person = "case when r.person_id = any(%(people)s) then %(winner)s else r.person_id end"
     number = 0
@@ -130,7 +130,7 @@ def count_meeting(winner_id: int, loser_ids: Sequence[int]) -> int:
 
 
 def _settle(key: LinkedKey, record_ids: Sequence[int]) -> _Settled:
-    """What is to be done with the records of one type that meet one of these, or met one of them before."""
+    """The changes to the records of one type that have, or had, the same dedupe values as one of these."""
     targets = ObjectRecord.objects.filter(pk__in=record_ids).values_list("person_id", "linked_id", "replaced_by_id")
     former = ObjectRecord.objects.filter(replaced_by_id__in=record_ids)
     rows = [*targets, *former.values_list("person_id", "linked_id", "replaced_by_id")]

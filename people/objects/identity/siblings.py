@@ -1,6 +1,6 @@
-"""Finds the records that rows name by their dedupe values, also where a link names its person or record otherwise.
+"""The records with the dedupe values of rows, also where a link names its person or record by another value.
 
-A record keeps the value that its link was written with: an address that its person no longer has, say. A row that
+A record keeps the value that its link was written with: an address that its person no longer has, for example. A row that
 names the same person by another address means that record, and no new one.
 """
 
@@ -17,7 +17,7 @@ from people.objects.schema import ObjectSchema, RecordField, hash_of_keys
 
 
 class NamedRecord(NamedTuple):
-    """What the dedupe values of a row name: their keys, in the order of their hash, and whom and what links lead to.
+    """The dedupe values of a row: their keys, in the order of their hash, and the targets of links.
 
     The person and the record are None where no link in the key leads to one.
     """
@@ -49,7 +49,7 @@ def ids_by_dedupe_values(
 
 
 def named_by_record(schema: ObjectSchema, record: ObjectRecord) -> NamedRecord:
-    """What the dedupe values of a record name."""
+    """The dedupe values of a record with the targets of links."""
     return NamedRecord(tuple(schema.dedupe_keys(schema.canonical(record.fields))), record.person_id, record.linked_id)
 
 
@@ -82,7 +82,7 @@ def named_alike(schema: ObjectSchema, named: Mapping[int, NamedRecord]) -> dict[
 
 
 def _resolve(schema: ObjectSchema, values: Mapping[int, Mapping[str, Any]]) -> dict[int, NamedRecord]:
-    """What the dedupe values of rows name."""
+    """The dedupe values of rows with the targets of links."""
     person_ids = _targets(schema.person_link, values, links.find_people)
     linked_ids = _targets(schema.object_link, values, lambda _link, named: links.find_records(schema, named))
     return {

@@ -58,7 +58,7 @@ def test_new_events_take_the_place_of_the_oldest_and_all_are_counted():
     assert claimed() == waiting_ids(), "nothing is kept of the others"
     send(program, event(19), event(18))  # an honest retry
     assert waiting_ids() == [15, 16, 17, 18, 19] and counts() == (20, 5, 15)
-    send(program, event(2))  # gone, so it is new
+    send(program, event(2))  # deleted, so it is new
     assert waiting_ids() == [16, 17, 18, 19, 2]
 
 
@@ -94,7 +94,7 @@ def test_what_rotates_is_replayed_once_and_what_a_replay_has_begun_stays(monkeyp
     assert started.is_running and started.total == 5
     Sighting.objects.filter(pk=sighting.pk).update(
         state="new", activity_type=None
-    )  # a collector that does not know yet
+    )  # a collector that has not read it yet
     send(program, event(20))
     assert waiting_ids() == [3, 4, 5, 6, 7, 20] and counts() == (9, 6, 3), (
         "above the cap, but nothing promised is given up"

@@ -1,4 +1,4 @@
-"""A database whose disk gets full, and one that is frozen: nothing acknowledged is lost or doubled, everybody is answered.
+"""A database whose disk gets full, and one that is frozen: nothing acknowledged is lost or doubled, every request is answered.
 
 An installation of its own, on a disk of its own.
 """
@@ -150,7 +150,7 @@ def test_a_full_and_a_frozen_database_lose_and_double_nothing(installation):
 
 
 def fill_up(world, senders):
-    """Everybody is refused in words that name the disk, and clicks lead on; then there is room again."""
+    """Every sender is refused in words that name the disk, and clicks lead on; then there is room again."""
     with fill_disk(world):
         wait_for_refusals(senders)
         for status, text, seconds in (world.ask("/readyz"), world.ask("/readyz", to_web=True)):

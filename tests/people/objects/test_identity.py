@@ -41,7 +41,7 @@ def enrolment():
 
 
 def state(record):
-    """Whether a record is live, whose it is, and which one it gave way to."""
+    """(is the record live, its person, the record that replaced it)"""
     record.refresh_from_db()
     return record.deleted_at is None, record.person_id, record.replaced_by_id
 
@@ -57,7 +57,7 @@ def test_of_records_that_meet_in_a_merge_the_one_changed_last_stays(enrolment):
     new = saved(enrolment, student=BEN, course="PY", grade=2)
     alone = saved(enrolment, student=BEN, course="go", grade=3)
     removed = saved(enrolment, student=ANN, course="go")
-    removal.delete_records(enrolment, [{"id": removed.pk}], API, key=RecordKey.ID)  # a deleted one meets nobody
+    removal.delete_records(enrolment, [{"id": removed.pk}], API, key=RecordKey.ID)  # a deleted record meets no other
     changed(old, grade=5)
     before = everything()
     (note,) = merge.preview_merge(ann.pk, [ben.pk], None).notes
@@ -68,7 +68,7 @@ def test_of_records_that_meet_in_a_merge_the_one_changed_last_stays(enrolment):
     gave_way = queries.history_of_record(old.pk)[0]
     assert (gave_way.record_id, gave_way.kind, gave_way.is_backfill) == (new.pk, Kind.REMOVED, True)
     assert gave_way.changes == {"student": [BEN, None], "course": ["PY", None], "grade": [2, None]}
-    # whoever goes on sending the other one's values means the one that stays
+    # a sender of the replaced record's values means the one that stays
     assert saved(enrolment, student=BEN, course="py", grade=4) == old
     assert codes([removal.restore_records(enrolment, [new.pk], API)[0]]) == [["value_taken"]]
     changed(old, grade=5)
@@ -105,7 +105,7 @@ def test_what_a_user_does_between_a_merge_and_its_undo(enrolment):
     merged = merge.merge_people(ann.pk, [ben.pk], None, API)
     removal.delete_records(enrolment, [{"id": new.pk}], API, key=RecordKey.ID)
     assert state(old) == (False, ann.pk, new.pk)  # deleted is deleted
-    again = saved(enrolment, student=BEN, course="py", grade=3)  # waits, as its value names nobody
+    again = saved(enrolment, student=BEN, course="py", grade=3)  # waits, as no person has its value
     assert again.person_id is None
     merge.undo_merge(merged.pk, None, API)
     assert state(old) == (True, ann.pk, None) and state(new) == (False, ben.pk, None)

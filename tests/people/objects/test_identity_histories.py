@@ -1,6 +1,6 @@
-"""Any history of records that are told apart by a person, and of merges of people, is as a plain model says.
+"""Any history of records with a person in their dedupe values, and of merges of people, is as in a plain model.
 
-The model knows nothing of tables: people with an address, and enrolments, each written with an address and a course.
+The model has no tables: people with an address, and enrolments, each written with an address and a course.
 """
 
 from dataclasses import dataclass
@@ -192,7 +192,7 @@ class World(RuleBasedStateMachine):
             before = self.stored()
             done = merge.merge_people(people[0], people[1:], None, MARKETO)
             merge.undo_merge(done.pk, None, MARKETO)
-            # what waits for nobody but them was joined before
+            # records that wait for no other person were joined before
             assert self.stored() == before
 
     def join(self, people):

@@ -1,4 +1,4 @@
-"""Whoever sends by itself meanwhile: web pages, programs, other products, people who click or fill in a form.
+"""The senders that need no user: web pages, programs, other products, people who click or fill in a form.
 
 Each sends one thing after the other, each again until it is acknowledged. A refusal has to be one that scripts, SDKs
 and products answer with another try; a click has to lead on, whatever fails.
@@ -29,7 +29,7 @@ Fetch = Callable[[str], list[tuple[Any, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where to send: keys of a web site, a program and a webhook, and the key of a form's page."""
+    """The addresses: keys of a web site, a program and a webhook, and the key of a form's page."""
 
     site: str
     program: str
@@ -38,7 +38,7 @@ class Addresses:
 
 
 def make_addresses() -> Addresses:
-    """What the senders need, made in the present database. Django has to be set up."""
+    """The sources, forms and links that senders need, made in the present database. Django has to be set up."""
     from activities.inbound import editing as inbound
     from activities.sources import editing as sources
     from tests.activities.forms.factories import make_form
@@ -169,7 +169,7 @@ SENDERS: Sequence[type[Sender]] = (Pages, Programs, Products, Readers, Guests)
 LIMITS = dict.fromkeys(
     ("FORM_SUBMISSIONS_PER_ADDRESS", "FORM_SUBMISSIONS_PER_FORM", "LINK_CLICKS_PER_ADDRESS"), "1000000"
 )
-# what is kept of each kind, as the texts that its numbers stand for
+# the stored rows of each kind, as the texts that its numbers stand for
 KEPT: Mapping[str, tuple[str, Callable[[int], Sequence[str]]]] = {
     "hit": (
         "select message_id from visitor_activity where left(message_id, 6) <> 'chaos-'",
