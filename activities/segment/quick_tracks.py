@@ -47,9 +47,9 @@ ReadRow = Callable[[Any], NewActivity | None]
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """The targets of the values of properties with certain names: the path of the primary value; (path, what stands before
-    the value in the JSON text, the quick form of its data type, the data type) of the others in the order of the text;
-    the paths that no field takes."""
+    """The targets of the values of properties with certain names: the path of the primary value; (path, the JSON text
+    before the value, the quick form of its data type, the data type) of the others in the order of the text; the paths
+    that no field takes."""
 
     primary: str
     values: tuple[tuple[str, str, Callable[[Any], str | None], str], ...]

@@ -2,7 +2,7 @@
 
 A refused or lost connection is an error at once, and statements have their timeouts on the server. A server that hangs
 gives neither: libpq would wait for ever, and with it every thread of a web process. A long statement is as silent as a
-server that hangs, so the server is asked on a new connection before a wait is ended.
+server that hangs, so the server is tested on a new connection before a wait is ended.
 """
 
 from collections.abc import Generator

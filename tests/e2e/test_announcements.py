@@ -1,4 +1,4 @@
-"""What a page changes by itself, as a screen reader hears it: in the one region, and not more often than it can be read."""
+"""Changes that a page makes by itself, as a screen reader hears them: in the one region, and not more often than they can be read."""
 
 from datetime import timedelta
 

@@ -1,7 +1,7 @@
 """The records with the dedupe values of rows, also where a link names its person or record by another value.
 
-A record keeps the value that its link was written with: an address that its person no longer has, for example. A row that
-names the same person by another address means that record, and no new one.
+A record keeps the value that its link was written with: an address that its person no longer has, for example. A
+row that names the same person by another address means that record, and no new one.
 """
 
 from collections import defaultdict
