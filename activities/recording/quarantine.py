@@ -1,8 +1,8 @@
 """Refused rows, stored as received with the reasons, so that nothing that was sent is lost.
 
 A row is identified by its external id, or else by its content: sent again, it is counted in the same stored row,
-which has the last version sent, back-fill or not, unless a user has corrected it. Their room is bounded (`refused.room`);
-further rows are counted by the metrics, and marked in the replies.
+which has the last version sent, back-fill or not, unless a user has corrected it. Their room is bounded
+(`refused.room`); further rows are counted by the metrics, and marked in the replies.
 """
 
 import json
