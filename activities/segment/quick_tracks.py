@@ -1,4 +1,4 @@
-"""The commonest messages, read in a tenth of the time: a program's `track` of a known type, by a user id, with flat
+"""The commonest messages, read in less than a third of the time: a program's `track` of a known type, by a user id, with flat
 properties whose values are in their commonest forms.
 
 For such a message the result is exactly that of `messages.read_messages`; for any other it is None, and the message is
