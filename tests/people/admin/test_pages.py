@@ -237,9 +237,9 @@ def test_people_are_compared_merged_and_parted_again(admin):
 def test_impossible_merges_are_explained(admin):
     ann = make_person()
     for people, why in (
-        (ann.pk, "Nobody to be merged"),
+        (ann.pk, "Choose at least two people"),
         (f"{ann.pk},999999", "an existing person"),
-        ("", "Nobody to be merged"),
+        ("", "Choose at least two people"),
         (",".join(map(str, range(1, 28))), "At most 25 people"),
     ):
         assert why in admin.get(url("person_merge"), {"people": people}).text

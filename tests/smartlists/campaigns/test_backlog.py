@@ -181,7 +181,7 @@ def test_pages_api_and_doctor_say_what_fails(breaks, admin_client):
     (problem,) = campaign_diagnostics.trigger_problems(failing)
     assert problem.code == "triggers_fail" and "DataError" in problem.message
     page = admin_client.get(reverse("admin:smartlists_smartcampaign_results", args=[failing.pk])).content.decode()
-    assert "The triggers of this campaign fail" in page
+    assert "triggers are failing: " in page
     health = admin_client.get(f"/api/v1/smart-campaigns/{failing.pk}/health").json()
     assert [item["code"] for item in health["problems"]] == ["triggers_fail"]
     assert "1 campaign" in doctor.check_dispatcher().state
