@@ -47,7 +47,7 @@ def run_collector() -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     gc.collect()
-    gc.freeze()  # what is loaded by now stays: looking through it again and again frees nothing
+    gc.freeze()  # all loaded objects stay: collecting them again and again frees nothing
     gc.set_threshold(*GC_THRESHOLDS)
     listener = _listen(settings.BIND, settings.COLLECTOR_PORT)
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again once it has ended
