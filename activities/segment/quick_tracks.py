@@ -1,5 +1,5 @@
-"""The commonest messages, read in less than a third of the time: a program's `track` of a known type, by a user id, with flat
-properties whose values are in their commonest forms.
+"""The commonest messages, read in less than a third of the time: a program's `track` of a known type, by a user id,
+with flat properties whose values are in their commonest forms.
 
 For such a message the result is exactly that of `messages.read_messages`; for any other it is None, and the message is
 read there. What is the same for all messages of a request, or of an event's name, is worked out once.
