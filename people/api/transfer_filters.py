@@ -25,6 +25,7 @@ class ImportFilterSet(StrictFilterSet):
         "updated": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
         "repeated": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
         "refused": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "not_kept": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
         "created": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
         "size": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
         "created_at": FilterColumn("datetime", is_nullable=False),
