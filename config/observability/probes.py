@@ -157,6 +157,7 @@ def _column_index() -> Values:
     index = column_index_state()
     return {
         "used": index.is_used,
+        "failing": bool(index.problem),
         "rows": index.rows,
         "bytes": index.bytes,
         "behind_ids": index.behind,
@@ -204,7 +205,7 @@ GAUGES: Mapping[str, tuple[str, str, Callable[[], Values]]] = {
     ),
     "disk_free_bytes": ("Free where DATA_DIR lies.", "", _single_value(lambda: disk_space()[0])),
     "column_index": (
-        "The column index of this node: whether it is used, rows, bytes, ids and seconds that it is behind.",
+        "The column index of this node: 1 if used, 1 if its last build failed, rows, bytes, ids and seconds behind.",
         "what",
         _column_index,
     ),

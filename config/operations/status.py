@@ -143,12 +143,14 @@ def _column_index() -> StatusLine:
     state = probes.column_index_state()
     if not state.is_wanted:
         return StatusLine(_("Column index"), _("off"))
+    if state.problem:
+        advice = _("Its last build failed: %(problem)s. Lists are right without it, but slower.")
+        return StatusLine(_("Column index"), _("not up to date"), advice % {"problem": state.problem.rstrip(".")})
     if state.built_at is None or not state.is_used:
-        return StatusLine(
-            _("Column index"),
-            _("not in use"),
-            _("Start its builder: “python manage.py columns build --keep”. Lists are right without it, but slower."),
+        advice = _(
+            "Start its builder: “python manage.py columns build --keep”. Lists are right without it, but slower."
         )
+        return StatusLine(_("Column index"), _("not in use"), advice if state.is_needed else "")
     value = _("%(rows)s rows, %(size)s, built %(time)s") % {
         "rows": number_format(state.rows, force_grouping=True),
         "size": filesizeformat(state.bytes),

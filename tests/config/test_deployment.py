@@ -93,6 +93,14 @@ def test_deploy_files_set_what_the_product_reads():
     assert {"PRODUCTION", "SECRET_KEY", "SITE_URL", "HTTPS"} <= given | {"PRODUCTION"}
 
 
+def test_a_setting_that_compose_leaves_empty_is_off_by_default():
+    environment = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["web"]["environment"]
+    code = (ROOT / "config/settings.py").read_text()
+    empty = {name for name, value in environment.items() if value == f"${{{name}:-}}"}
+    on = set(re.findall(r'env\.bool\("([A-Z_]+)", True\)', code))
+    assert empty and on and not empty & on, "an empty value stands for False"
+
+
 def test_commands_that_docs_and_deploy_files_name_are_there():
     files = [
         *ROOT.glob("docs/*.md"),
@@ -142,7 +150,13 @@ def collector_limits():
     return {limits.size for limits in [*named, Limits()]}
 
 
-@pytest.mark.parametrize("path", ["/_a/e", "/_a/w/caw_1", "/_a/v1/batch", "/_a/cloudevents", "/webevents/visitWebPage"])
+# SDKs are given a host alone
+OF_PROGRAMS = ("/v1/batch", "/v1/cloudevents", "/beacon/v1/batch", "/v1/projects/cak_1/settings", "/sourceConfig")
+
+
+@pytest.mark.parametrize(
+    "path", ["/_a/e", "/_a/w/caw_1", "/_a/v1/batch", "/_a/cloudevents", "/webevents/visitWebPage", *OF_PROGRAMS]
+)
 def test_the_proxy_lets_through_what_the_collector_takes_and_no_more(path):
     _name, body, bound = location_of(path)
     assert ":8001" in body and bound == max(collector_limits()) > MAX_BODY - 1
@@ -161,4 +175,4 @@ def test_every_location_hands_on_whose_request_it_is():
         inherited = set(re.findall(r"proxy_set_header (\S+)", server[: server.index("location ")]))
         for name, body in re.findall(r"location (?:~ )?(\S+) \{([^}]*)\}", server):
             headers = set(re.findall(r"proxy_set_header (\S+)", body)) or inherited
-            assert headers >= {"Host", "X-Forwarded-For", "X-Forwarded-Proto", "Connection"}, name
+            assert headers >= {"Host", "X-Forwarded-For", "X-Forwarded-Proto", "X-Request-ID", "Connection"}, name

@@ -26,11 +26,13 @@ from activities.log.columns.files import DamagedFileError, IndexFile
 from activities.log.columns.manifest import Manifest, TypeColumns
 from activities.log.columns.session import DuckSession
 from activities.log.columns.source import LogMark
+from people.core import disk
 from people.core.db import citus
 
 log = logging.getLogger(__name__)
 
 BUILD_INTERVAL = 5.0  # seconds between two builds
+LONGEST_PAUSE = 600.0  # seconds, after builds that failed one after another
 FEWEST_ROWS = 200_000  # rows of a type: with fewer SQL is fast enough
 CHUNK = 1_000_000  # rows read by one statement
 MOST_LATE = 8  # segments not merged yet, and their share of the type's rows
@@ -61,12 +63,13 @@ class BuildResult:
 def build_index(mark: int | None = None, anew: bool = False) -> BuildResult:
     """Bring the index up to the high-water mark; `mark` is another end, for transactions that hold it back.
 
-    With `anew` nothing of the existing index is used. Raises `IndexBusyError`, `OSError`, `duckdb.Error`.
+    With `anew` nothing of the existing index is used. Raises `IndexBusyError`, `RejectedError` (`no_space`) where the
+    disk has only its reserve left, `OSError`, `duckdb.Error`.
     """
     with files.index_lock() as is_mine:
         if not is_mine:
             raise IndexBusyError("another process builds the column index")
-        files.prepare_index_folder()
+        disk.require_room(files.prepare_index_folder())
         return _Build(mark, anew).run()
 
 
@@ -89,16 +92,22 @@ def drop_index() -> bool:
 
 
 def build_continuously(is_over: Callable[[], bool], every: float = BUILD_INTERVAL) -> None:
-    """Build repeatedly until `is_over`; errors are logged, and the build is tried again."""
+    """Build repeatedly until `is_over`; errors are logged and stored, and the build is tried again, ever later."""
+    failures = 0
     while not is_over():
         try:
             _build_or_drop()
+            files.store_problem("")
+            failures = 0
         except IndexBusyError:
             pass
         except Exception as error:  # any error: `manage.py run` stops all processes when this one ends
-            log.warning("the column index was not built: %s: %s", type(error).__name__, str(error).partition("\n")[0])
+            failures += 1
+            problem = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            log.warning("the column index was not built: %s", problem)
+            files.store_problem(problem)
             connection.close()
-        until = time.monotonic() + every
+        until = time.monotonic() + min(every * 2 ** min(failures, 10), LONGEST_PAUSE)
         while not is_over() and time.monotonic() < until:
             time.sleep(0.2)
 
@@ -230,6 +239,7 @@ class _Build:
     def _segment(self, type_id: int, of: tuple[fields.StoredField, ...], copies: Sequence[Copy]) -> list[IndexFile]:
         """The rows that `copies` read from PostgreSQL, as one segment or none."""
         columns = fields.stored_columns(of, as_stored=of)
+        disk.require_room(files.index_folder())
         staged = files.index_folder() / files.STAGING / files.new_file_name(str(type_id), "csv")
         try:
             staged.touch(mode=0o600)

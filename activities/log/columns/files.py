@@ -19,6 +19,7 @@ from django.conf import settings
 BLOCK = 1024**2
 ABANDONED = 3_600.0  # seconds since a temporary file was written
 STAGING, TEMPORARY, LOCK = "staging", "temporary", "lock"
+PROBLEM = "problem.txt"  # the reason why the last build failed; there is no such file after one that succeeded
 
 
 class DamagedFileError(Exception):
@@ -71,6 +72,25 @@ def write_file(name: str, content: bytes, rows: int = 0, part: str = "") -> Inde
     path.touch(mode=0o600)
     path.write_bytes(content)
     return store_file(path, rows, part)
+
+
+def store_problem(problem: str) -> None:
+    """Store the reason why the last build failed; "" after one that succeeded. On a full disk the text may be lost."""
+    path = index_folder() / PROBLEM
+    with suppress(OSError):
+        if problem:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.write_text(problem, encoding="utf-8")
+        else:
+            path.unlink(missing_ok=True)
+
+
+def stored_problem() -> str:
+    """The reason why the last build failed; "" if it succeeded, or there was none."""
+    try:
+        return (index_folder() / PROBLEM).read_text(encoding="utf-8") or "unknown"
+    except OSError:
+        return ""
 
 
 def sync_folder(place: Path) -> None:

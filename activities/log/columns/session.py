@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from django.conf import settings
 
 from activities.log.columns import files
+from people.core import disk
 
 MEMORY = "512MB"
-TEMPORARY = "20GB"
+TEMPORARY = 20 * 1024**3  # bytes of temporary files at most, and less where the disk has only its reserve left
 SHORT = 0.1  # seconds after which a running query is checked for cancellation
 # people are sent as the bits of one value, in blocks of as many ids as a container of a roaring bitmap holds
 BLOCK = 1 << 16
@@ -38,7 +40,7 @@ class DuckSession:
             "threads": str(max(1, (os.cpu_count() or 1) // processes)),
             "memory_limit": MEMORY,
             "temp_directory": str(place / files.TEMPORARY),
-            "max_temp_directory_size": TEMPORARY,
+            "max_temp_directory_size": f"{_temporary_bytes(place)}B",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "preserve_insertion_order": "false",
@@ -88,6 +90,10 @@ class DuckSession:
         if failure:
             raise failure[0]
         return outcome
+
+
+def _temporary_bytes(place: Path) -> int:
+    return max(0, min(TEMPORARY, disk.free_bytes(place) - settings.DISK_RESERVE_BYTES))
 
 
 _sessions: dict[Path, DuckSession] = {}

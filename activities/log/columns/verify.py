@@ -10,6 +10,8 @@ from activities.log.columns import bitmaps, files, session
 from activities.log.columns.files import DamagedFileError
 from activities.log.columns.relation import IndexView, NotHeldError, pin_manifest
 
+PEOPLE_AT_ONCE = 100_000  # ids that are compared by one statement
+
 
 @dataclass(frozen=True, slots=True)
 class IndexMismatch:
@@ -49,9 +51,12 @@ def _of_people(view: IndexView) -> list[IndexMismatch]:
         stored, mark = view.people()
     except (NotHeldError, DamagedFileError) as error:
         return [IndexMismatch(None, f"cannot be compared: {error}")]
-    ((ids,),) = view.rows("select array_agg(id) from person where id <= %s", (mark,))
-    difference = stored ^ BitMap(ids or ())
-    return [IndexMismatch(None, f"{len(difference)} differ from the table")] if difference else []
+    number = 0
+    for first in range(0, mark + 1, PEOPLE_AT_ONCE):
+        last = min(first + PEOPLE_AT_ONCE - 1, mark)
+        ((ids,),) = view.rows("select array_agg(id) from person where id between %s and %s", (first, last))
+        number += len((stored & BitMap(range(first, last + 1))) ^ BitMap(ids or ()))
+    return [IndexMismatch(None, f"{number} differ from the table")] if number else []
 
 
 def _of_type(view: IndexView, type_id: int) -> list[IndexMismatch]:

@@ -10,6 +10,7 @@ from activities.log.columns import builder, session, state, verify
 from activities.log.columns.builder import IndexBusyError
 from activities.log.columns.relation import NotHeldError
 from people.core.db import citus
+from people.core.errors import RejectedError
 
 SHOWN = 20
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, action: str, **options: Any) -> str:
         try:
             return str(getattr(self, action)(**options))
-        except (IndexBusyError, NotHeldError, OSError, session.Error) as error:
+        except (IndexBusyError, NotHeldError, RejectedError, OSError, session.Error) as error:
             raise CommandError(str(error)) from None
 
     def build(self, anew: bool, keep: bool, **options: Any) -> str:
@@ -57,7 +58,7 @@ class Command(BaseCommand):
             self.stderr.write(str(finding))
         if findings:
             raise CommandError(f"{len(findings)} differences; run `manage.py columns build --anew`.")
-        return f"{agree} types agree with the log."
+        return f"{agree} types agree with the log, and all people with their table."
 
     def status(self, **options: Any) -> str:
         return state.index_summary()

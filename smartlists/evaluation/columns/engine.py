@@ -33,6 +33,12 @@ FILTERS_ANSWERED = metrics.register_counter(
     "filters_answered", "Filters by what answered them, and why.", "engine", "reason"
 )
 
+PEOPLE_BY_SQL = metrics.register_counter(
+    "people_read_by_sql",
+    "Evaluations that read all people from their table, by why the column index did not.",
+    "reason",
+)
+
 
 class ColumnEngine:
     """The engine of one evaluation over `view`, which began after `pinned` was read."""
@@ -86,17 +92,24 @@ class ColumnEngine:
         """The ids of the file and those added since; of the table if they are not as many as were counted."""
         try:
             stored, mark = self.columns.people()
-        except NotHeldError:
-            return self.sql.people_of_table()
+        except NotHeldError as error:
+            return self._people_by_sql(error.reason)
         except DamagedFileError as error:
             files.require_new_check(self.columns.pinned.files)
             log.warning("the column index is damaged, and SQL answers: %s", error)
-            return self.sql.people_of_table()
+            return self._people_by_sql("damaged")
+        except OSError as error:
+            log.warning("the column index could not answer, and SQL does: %s", error)
+            return self._people_by_sql("error")
         people = stored | self.view.people(Sql("(select id as person from person where id > %s) found", (mark,)))
         ((live_count,),) = self.view.rows("select coalesce(sum(people), 0)::bigint from person_count")
         if len(people - self.sql.not_live) == live_count:
             return people
         log.warning("the column index has other people than the database: run python manage.py columns verify")
+        return self._people_by_sql("people")
+
+    def _people_by_sql(self, reason: str) -> BitMap:
+        PEOPLE_BY_SQL.add(reason)
         return self.sql.people_of_table()
 
     def activity(self, item: rules.Activity) -> tuple[BitMap, bool]:

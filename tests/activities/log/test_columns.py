@@ -1,6 +1,7 @@
 """The column index as an operator has it: command, doctor, files that are damaged, and what does not fit into columns."""
 
 import io
+import itertools
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -198,13 +199,50 @@ def test_activities_of_long_ago_count_on_their_days(check):
     assert engine(activity_filter(field_constraint("@occurred_at", "on or after", "1970-01-01"))) == ("columns", {bob})
 
 
-def test_the_doctor_says_how_it_is(check, settings):
-    def finding():
-        return next(found for found in doctor.run_checks() if found.check == "column index")
+def finding():
+    return next(found for found in doctor.run_checks() if found.check == "column index")
 
-    assert not finding().is_well and "columns build --keep" in finding().advice
+
+def test_the_doctor_says_how_it_is(check, settings, monkeypatch):
     record_rows(new_activity(make_person().pk))
+    rollup.catch_up_rollup()
+    monkeypatch.setattr(builder, "FEWEST_ROWS", 2)
+    assert finding().is_well, "no type is so big that it would be in the index"
+    monkeypatch.setattr(builder, "FEWEST_ROWS", 0)
+    assert not finding().is_well and "columns build --keep" in finding().advice
     builder.build_index()
     assert finding().is_well and "0 ids behind" in finding().state
     settings.COLUMN_INDEX = False
-    assert finding().is_well and finding().state.startswith("off")
+    assert finding().is_well and finding().state.startswith("off") and "COLUMN_INDEX is off" in columns("status")
+
+
+def test_a_build_stops_at_the_reserve_of_the_disk_and_its_failure_is_shown(check, settings, monkeypatch, admin_client):
+    record_rows(new_activity(make_person().pk))
+    settings.DISK_RESERVE_BYTES = 10**15
+    is_over = iter([False, True, True])
+    monkeypatch.setattr(builder.connection, "close", lambda: None)
+    builder.build_continuously(lambda: next(is_over))
+    assert "reserved for recording" in finding().advice and not list(files.index_folder().glob("rows-*"))
+    assert "Its last build failed" in admin_client.get("/admin/status/").content.decode()
+    with pytest.raises(CommandError, match="reserved for recording"):
+        columns("build")
+    settings.DISK_RESERVE_BYTES = 0
+    builder.build_continuously(lambda: manifest.current_manifest() is not None)
+    assert finding().is_well and state.index_state().problem == ""
+
+
+def test_a_failing_build_is_tried_again_ever_later(check, monkeypatch):
+    tries, clock = [], [0.0]
+
+    def fail():
+        tries.append(clock[0])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(builder, "build_index", fail)
+    monkeypatch.setattr(builder.connection, "close", lambda: None)
+    monkeypatch.setattr(builder.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(builder.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    builder.build_continuously(lambda: clock[0] > 4_000)
+    between = [round(later - earlier) for earlier, later in itertools.pairwise(tries)]
+    assert between[:4] == [10, 20, 40, 80] and set(between[7:]) == {600}
+    assert "No space left on device" in state.index_state().problem

@@ -130,6 +130,17 @@ def test_a_damaged_file_of_people_is_answered_by_sql_and_written_anew(ann, reads
     assert members() == {bob, eve} and len(reads_of_table) == 1
 
 
+def test_a_file_of_people_that_cannot_be_opened_is_answered_by_sql(ann, reads_of_table, monkeypatch):
+    bob = make_person().pk
+    builder.build_index()
+
+    def fail(_path, *_days):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(all_people.bitmaps, "load_days", fail)
+    assert members() == {bob} and reads_of_table
+
+
 def test_a_manifest_of_the_version_before_has_no_people_and_is_used_without(ann, reads_of_table):
     bob = make_person().pk
     built = builder.build_index().manifest
