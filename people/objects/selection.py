@@ -7,7 +7,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
+from people.core.errors import quoted_value
 from people.core.source import Channel
 from people.core.words import filter_by_word_vector
 from people.datatypes.keys import MAX_BIG_ID
@@ -27,7 +29,7 @@ def selected_records(schema: ObjectSchema, parameters: Mapping[str, Any]) -> tup
 
     `state`: "" those that are not deleted, "deleted", or "waiting" for what a link names; `q`: words that a record's
     name begins with; `field` with `value`, each one text or a list of up to MAX_CONDITIONS; `added_by` or `changed_by`:
-    the number of an import. Unknown ones select nothing.
+    the number of an import. A field that the type does not have, or one too many, is a problem, too.
     """
     state = _text(parameters, "state")
     of_state = Q(deleted_at__isnull=state != "deleted")
@@ -40,19 +42,23 @@ def selected_records(schema: ObjectSchema, parameters: Mapping[str, Any]) -> tup
             rows = rows.filter(pk__in=changes.filter(object_type_id=schema.type_id).values("record_id"))
     if text := _text(parameters, "q"):
         rows = filter_by_word_vector(rows, text, record_words())
-    for name, value in field_conditions(parameters):
+    conditions = [(name, value) for name, value in field_conditions(parameters) if name and value]
+    if len(conditions) > MAX_CONDITIONS:
+        return rows, _("Filter by at most %(number)s fields at once.") % {"number": MAX_CONDITIONS}
+    for name, value in conditions:
         field = schema.fields.get(name)
-        if field is not None and value:
-            rows, problem = _with_value(rows, field, value)
-            if problem:
-                return rows, problem
+        if field is None:
+            return rows, _("There is no field “%(name)s”.") % {"name": quoted_value(name)}
+        rows, problem = _with_value(rows, field, value)
+        if problem:
+            return rows, problem
     return rows, ""
 
 
 def field_conditions(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The pairs of a field's API name and a value in `parameters`, all of which a record has to have."""
     names, values = _texts(parameters, "field"), _texts(parameters, "value")
-    return list(zip(names, values, strict=False))[:MAX_CONDITIONS]
+    return list(zip(names, values, strict=False))
 
 
 def _with_value(rows: QuerySet[ObjectRecord], field: RecordField, value: str) -> tuple[QuerySet[ObjectRecord], str]:

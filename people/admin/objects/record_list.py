@@ -81,7 +81,7 @@ def show_records(request: HttpRequest, type_id: int) -> HttpResponse | FileRespo
 def _shown_conditions(request: HttpRequest) -> list[tuple[str, str]]:
     """The fields with values that records are filtered by, and an empty pair for one more."""
     given = [(name, value) for name, value in field_conditions(request.GET) if name or value]
-    return [*given, ("", "")][:MAX_CONDITIONS]
+    return given if len(given) >= MAX_CONDITIONS else [*given, ("", "")]
 
 
 def _read_page(request: HttpRequest, rows: Any) -> tuple[list[ObjectRecord], str]:
