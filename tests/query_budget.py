@@ -11,7 +11,7 @@ from pathlib import Path
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from activities.recording.refused import room
+from activities.recording.quarantine import room
 from tests import citus_cluster
 
 NOT_COUNTED = ("SAVEPOINT", "RELEASE", 'SELECT "installation"', f"select count(*) * {room.ROW_BYTES}")

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from activities.models import RefusedActivity
 from activities.recording.parsing import ActivityParser
+from activities.recording.quarantine import room
 from activities.recording.recorder import record_activities
-from activities.recording.refused import room
 from activities.recording.stream import outcome_as_dict, record_stream, record_values
 from people.core import metrics
 from people.core.source import Channel, Source
