@@ -59,11 +59,11 @@ class ActivitiesConfig(AppConfig):
         from activities.inbox import personal_data as inbox_data
         from activities.links import personal_data as link_data
         from activities.log import personal_data as log_personal_data
-        from activities.recording import quarantine
+        from activities.recording.quarantine import storing
         from activities.visitors import personal_data as visitor_data
 
         log_personal_data.register_log_data()
-        quarantine.register_refused_rows()
+        storing.register_refused_rows()
         link_data.register_clicks()  # before the associations, which it reads
         visitor_data.register_visitors()
         inbox_data.register_inbox()

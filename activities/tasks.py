@@ -13,7 +13,7 @@ from activities.log import retention, rollup, verify
 from activities.log.columns import source as column_source
 from activities.quality import counting as quality_counting
 from activities.quality import notices as quality_notices
-from activities.recording import quarantine
+from activities.recording.quarantine import storing
 from activities.visitors import retention as visitor_retention
 
 
@@ -38,7 +38,7 @@ def close_days(timestamp: int) -> None:
 @app.periodic(cron="41 3 * * *")
 @app.task(queueing_lock="forget_refused", lock="forget_refused", pass_context=False)
 def forget_refused(timestamp: int) -> None:
-    quarantine.remove_old_rows()
+    storing.remove_old_rows()
 
 
 @app.periodic(cron="44 3 * * *")

@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from activities.inbound.processing import call_of_row
 from activities.models import ActivityType, RefusedActivity
-from activities.recording import quarantine
 from activities.recording import replay as recording_replay
+from activities.recording.quarantine import storing
 from activities.templatetags.activity_tags import picture
 from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.admin.pagination import UncountedPaginator
@@ -192,7 +192,7 @@ class RefusedActivityAdmin(PagesAdmin):
         row = get_object_or_404(RefusedActivity.objects.select_related("activity_type__live", "user"), pk=pk)
         if not self.has_view_permission(request, row):
             raise PermissionDenied
-        received = quarantine.load_row(row.raw)
+        received = storing.load_row(row.raw)
         is_open = row.state == State.WAITING and received is not None
         form = RefusedRowForm(request.POST or None, row=row) if is_open else None
         if form is not None and request.method == "POST" and form.is_valid():
@@ -213,7 +213,7 @@ class RefusedActivityAdmin(PagesAdmin):
 
 
 def _attribute_names(rows: list[RefusedActivity]) -> list[str]:
-    received_rows = [quarantine.load_row(row.raw) for row in rows]
+    received_rows = [storing.load_row(row.raw) for row in rows]
     return sorted({str(name) for values in received_rows if values for name, _value in values["attributes"]})
 
 
@@ -277,7 +277,7 @@ class RefusedRowForm(forms.Form):
     def __init__(self, *args: Any, row: RefusedActivity, **options: Any) -> None:
         super().__init__(*args, **options)
         self.row = row
-        self.before = self._values(quarantine.load_row(row.raw) or {})
+        self.before = self._values(storing.load_row(row.raw) or {})
         labels = _labels(row)
         self.faults = _faults(row)
         for name, value in sorted(self.before.items(), key=lambda item: item[0] not in self.faults):  # wrong ones first

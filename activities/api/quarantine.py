@@ -9,8 +9,8 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from activities.models.quarantine import RefusedActivity
-from activities.recording import quarantine
 from activities.recording import replay as recording_replay
+from activities.recording.quarantine import storing
 from people.core.errors import stored_problem_json
 from people.core.permissions import require_permission
 from people.core.source import Channel
@@ -91,7 +91,7 @@ class RefusedActivitySerializer(StrictSerializer):
 
     @extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
     def get_row(self, refused: RefusedActivity) -> Any:
-        return quarantine.load_row(refused.raw)
+        return storing.load_row(refused.raw)
 
     @extend_schema_field(ProblemSerializer(many=True))
     def get_errors(self, refused: RefusedActivity) -> list[dict[str, str]]:

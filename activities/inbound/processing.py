@@ -16,7 +16,8 @@ from django.db import transaction
 from activities.inbound.mapping import CallMapping, MappedRow, map_call, parse_definition, problems_with_type
 from activities.inbound.reading import load_call
 from activities.models import Activity, InboundCall, InboundMapping, RefusedActivity
-from activities.recording import quarantine, recorder
+from activities.recording import recorder
+from activities.recording.quarantine import storing
 from activities.recording.rows import NewActivity, RecordOutcome, RecordStatus
 from activities.recording.schema import schema_of_version
 from activities.visitors.moving import event_source
@@ -67,7 +68,7 @@ def process_calls() -> int:
 
 def mark_broken(pk: int) -> None:
     """Note that processing a call raised an error; the log has what it was. A replay tries it again."""
-    problem = quarantine.problem_as_json(Problem(Code.ERROR, _("The call could not be processed.")))
+    problem = storing.problem_as_json(Problem(Code.ERROR, _("The call could not be processed.")))
     open_states = (State.NEW, State.FAILED, State.UNMAPPED)
     InboundCall.objects.filter(pk=pk, state__in=open_states).update(state=State.FAILED, problems=[problem])
 
@@ -88,7 +89,7 @@ def record_calls(calls: Sequence[InboundCall], *, is_backfill: bool) -> list[Cal
     mappings = mappings_by_source({call.source_id for call in calls})
     results = [map_kept_call(call, mappings.get(call.source_id, ())) for call in calls]
     keys = [str(mapped.row.external_id) for result in results for mapped in result.rows]
-    settled = quarantine.settled_keys(keys)
+    settled = storing.settled_keys(keys)
     by_source: dict[int, list[tuple[CallResult, int]]] = defaultdict(list)
     for result in results:
         result.outcomes = [
@@ -152,7 +153,7 @@ def map_kept_call(call: InboundCall, mappings: Sequence[ReadMapping]) -> CallRes
 
 def call_of_row(external_id: Any) -> InboundCall | None:
     """The kept call whose activity has this key, with its webhook and without its content; None for others."""
-    if not quarantine.is_row_key(external_id):
+    if not storing.is_row_key(external_id):
         return None
     rows = InboundCall.objects.filter(row_key=external_id.rpartition(":")[0]).select_related("source__inbound_webhook")
     return rows.defer("body").order_by("-pk").first()
@@ -177,7 +178,7 @@ def _keep_unmapped(results: Sequence[CallResult], source: Source) -> None:
         if mapped.problems and outcome.status is RecordStatus.REFUSED
     ]
     types = {row.activity_type: row.activity_type for row, _outcome in bad if type(row.activity_type) is int}
-    quarantine.keep_refused_rows([row for row, _ in bad], [outcome for _, outcome in bad], source, UTC, types)
+    storing.keep_refused_rows([row for row, _ in bad], [outcome for _, outcome in bad], source, UTC, types)
 
 
 def _settle(results: Sequence[CallResult]) -> None:
@@ -191,16 +192,16 @@ def _settle(results: Sequence[CallResult]) -> None:
         recorded |= {key: result.outcomes[n].activity_id for n, key in keys.items()}
         if result.mapping is not None:  # activities that the mapping does not make any more
             gone = [n for n in call.failed if n >= len(result.rows)]
-            quarantine.dismiss_keys([f"{call.row_key}:{n}" for n in gone])
+            storing.dismiss_keys([f"{call.row_key}:{n}" for n in gone])
         call.mapping = result.mapping
         call.recorded = sorted({*call.recorded, *good})
         call.failed = call.failed if result.mapping is None else failed
         call.state = State.UNMAPPED if result.mapping is None else State.FAILED if failed else State.DONE
         problems = [problem for n in failed for problem in result.outcomes[n].problems]
-        call.problems = [quarantine.problem_as_json(problem) for problem in problems[:SHOWN_PROBLEMS]] or None
+        call.problems = [storing.problem_as_json(problem) for problem in problems[:SHOWN_PROBLEMS]] or None
         for outcome in result.outcomes:
             ACTIVITIES.add(outcome.status)
-    quarantine.settle_rows(recorded)
+    storing.settle_rows(recorded)
     _note_people(results)
     fields = ["mapping", "recorded", "failed", "state", "problems", "person_ids"]
     InboundCall.objects.bulk_update([result.call for result in results], fields)

@@ -17,10 +17,7 @@ def load_decisions() -> Decisions:
     rows = Sighting.objects.filter(kind=Sighting.Kind.EVENT).filter(
         ~Q(state=Sighting.State.NEW) | Q(kept__gte=MAX_KEPT) | Q(kept_bytes__gte=MAX_KEPT_BYTES)
     )
-    return {
-        (row.source_id, row.name_key): Decision(row.state, row.activity_type_id, row.fields, is_full(row))
-        for row in rows
-    }
+    return {(row.source_id, row.name_key): Decision(row.state, row.activity_type_id, row.fields) for row in rows}
 
 
 def is_full(sighting: Sighting) -> bool:

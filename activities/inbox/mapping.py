@@ -25,13 +25,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The state of a name of a source, and the type and fields that take it. `is_full`: the greatest number
-    of its events waits."""
+    """The state of a name of a source, and the type and fields that take it."""
 
     state: str = State.NEW
     type_id: int | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
-    is_full: bool = False
 
 
 NO_DECISION = Decision()

@@ -22,7 +22,7 @@ from activities.inbox.sightings import Seen, count_as_kept_no_more, note_seen
 from activities.inbox.waiting import LOOKED_AT, content_of, newest_events, type_for
 from activities.models import ActivityType, InboxReplay, Sighting, Visitor, WaitingEvent
 from activities.recording import notify
-from activities.recording.quarantine import problem_as_json
+from activities.recording.quarantine.storing import problem_as_json
 from activities.recording.schema import Schema, schema_of_version
 from activities.replays import running
 from activities.replays.running import ReplayKind

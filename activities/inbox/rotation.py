@@ -1,4 +1,4 @@
-"""Of a name that has as many waiting events as it may, new events take the place of the oldest ones.
+"""Where a name or its source has as many waiting events as it may, new events take the place of the name's oldest.
 
 So what waits is recent. Up to `RATE` events a second of one name are exchanged, and `BURST` at once: of a flood a
 sample is kept and the rest is counted, so that a million events of one typing error write little. With an event goes
@@ -6,8 +6,8 @@ its message id: nothing is kept of it, and sent again it is new.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from datetime import UTC, date
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
 from time import monotonic
 
 from django.db import connection
@@ -18,12 +18,13 @@ from activities.visitors.partitions import sent_day
 
 RATE, BURST = 10.0, 1_000  # of one name and process
 MAX_NAMES = 10_000  # that are remembered
+LOCKED = 500  # events that are locked at once to free bytes
 _Room = tuple[float, float]  # events that may be exchanged, as of this moment
 _rooms: OrderedDict[int, _Room] = OrderedDict()
 
 
 def take_room(sighting_id: int) -> bool:
-    """True where one more event of this full name may be exchanged for an old one now."""
+    """True where one more event of this name may be exchanged for old ones now."""
     now = monotonic()
     room, before = _rooms.pop(sighting_id, (float(BURST), now))
     room = min(float(BURST), room + (now - before) * RATE)
@@ -33,15 +34,32 @@ def take_room(sighting_id: int) -> bool:
     return room >= 1
 
 
-def drop_oldest(row: Sighting) -> int:
-    """Delete the oldest events of a name that has more of them than it may, and subtract them from its counts; return
-    their number. The caller has locked the row, and saves it.
+def drop_oldest(row: Sighting, excess: int = 0) -> int:
+    """Delete the oldest events of a name that has more of them than it may, and of `excess` bytes at least; subtract
+    them from its counts, and return their number. The caller has locked the row, and saves it.
 
     Waits for no lock, so it may come after that of the name. What a replay that is in progress is to record stays.
     """
-    number, size = row.kept - decisions.MAX_KEPT, row.kept_bytes - decisions.MAX_KEPT_BYTES
-    if number <= 0 and size <= 0:
-        return 0
+    number, size = row.kept - decisions.MAX_KEPT, max(excess, row.kept_bytes - decisions.MAX_KEPT_BYTES)
+    dropped = 0
+    while number > 0 or size > 0:
+        gone = _delete_oldest(row, max(0, number), max(0, size))
+        if not gone:
+            break
+        freed = sum(size for *_event, size in gone)
+        number, size, dropped = number - len(gone), size - freed, dropped + len(gone)
+        row.kept, row.kept_bytes = row.kept - len(gone), row.kept_bytes - freed
+    return dropped
+
+
+def replayed_now(sighting_ids: Iterable[int]) -> set[int]:
+    """The names whose events are being recorded: none of them gives way."""
+    running = InboxReplay.objects.filter(sighting_id__in=sighting_ids, state=InboxReplay.State.RUNNING)
+    return set(running.values_list("sighting_id", flat=True))
+
+
+def _delete_oldest(row: Sighting, number: int, size: int) -> list[tuple[str, datetime | None, datetime, int]]:
+    """Delete `number` events and `size` bytes or more, or as many as are locked at once; return them."""
     with connection.cursor() as cursor:
         cursor.execute(
             """with oldest as (
@@ -57,7 +75,7 @@ def drop_oldest(row: Sighting) -> int:
             {
                 "id": row.pk,
                 "running": InboxReplay.State.RUNNING.value,
-                "most": max(number, 2 * BURST),
+                "most": max(number, LOCKED if size else 0),
                 "number": number,
                 "size": size,
             },
@@ -68,8 +86,7 @@ def drop_oldest(row: Sighting) -> int:
         [message_id for message_id, *_event in gone],
         [sent_day(client_at, at.astimezone(UTC).date()) for _id, client_at, at, _size in gone],
     )
-    row.kept, row.kept_bytes = row.kept - len(gone), row.kept_bytes - sum(size for *_event, size in gone)
-    return len(gone)
+    return gone
 
 
 def _forget_keys(source_id: int, message_ids: Sequence[str], days: Sequence[date]) -> None:

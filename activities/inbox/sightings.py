@@ -7,7 +7,7 @@ good. Names beyond that are counted together, under an empty key.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -19,7 +19,7 @@ from django.utils import timezone
 from activities.inbox.days import DayCounts, add_to_day, property_digests
 from activities.inbox.decisions import is_full
 from activities.inbox.names import clean_name, name_key
-from activities.inbox.rotation import drop_oldest, take_room
+from activities.inbox.rotation import drop_oldest, replayed_now, take_room
 from activities.models import Sighting
 from people.core.db import prepared
 from people.core.errors import quoted_value
@@ -143,28 +143,48 @@ def note_seen(seen: Sequence[Seen], kept: Mapping[int, Sequence[int]]) -> None:
     for pk, counts in carried.items():
         counts_by_row.setdefault(pk, _SightingCounts()).add(counts)
     rows = Sighting.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=counts_by_row).order_by("pk")
-    locked = list(rows)
-    by_day: dict[int, DayCounts] = {}
-    for row in locked:
-        counts = counts_by_row.pop(row.pk)
+    locked = [(row, counts_by_row.pop(row.pk)) for row in rows]
+    for row, counts in locked:
         row.count += counts.times
         row.kept += counts.kept
         row.kept_bytes += counts.kept_bytes
         row.libraries = _added(row.libraries, counts.libraries)
         row.samples = [*row.samples, *counts.samples][:MAX_SAMPLES]
-        if row.state in OPEN and row.kind == Kind.EVENT:
-            row.dropped += counts.times - counts.kept
-            row.dropped += drop_oldest(row)
-        if counts.day is not None:
-            by_day[row.pk] = counts.day
-    _save(locked)
-    add_to_day(by_day)
+    _make_room(locked)
+    _save([row for row, _counts in locked])
+    add_to_day({row.pk: counts.day for row, counts in locked if counts.day is not None})
     if counts_by_row or carried:
         existing = (
             set(Sighting.objects.filter(pk__in=counts_by_row).values_list("pk", flat=True)) if counts_by_row else set()
         )
         left = {pk: counts for pk, counts in counts_by_row.items() if pk in existing}
         transaction.on_commit(lambda: _carry(carried, left))
+
+
+def _make_room(locked: Sequence[tuple[Sighting, _SightingCounts]]) -> None:
+    """Delete the oldest events of names that have more than they may, or whose source does, and count them as dropped.
+
+    In a source that has too much a name that brought events gives up twice their bytes at most, so that the source
+    comes back to its bound; and no more than the name had before, so that what it brought last stays.
+    """
+    sources = {row.source_id for row, counts in locked if counts.kept_bytes}
+    used = _waiting_bytes(sources)
+    for row, counts in locked:
+        used[row.source_id] += counts.kept_bytes  # not saved yet
+    for row, counts in locked:
+        if row.state in OPEN and row.kind == Kind.EVENT:
+            before = row.kept_bytes
+            excess = min(used[row.source_id] - MAX_SOURCE_BYTES, 2 * counts.kept_bytes, before - counts.kept_bytes)
+            row.dropped += counts.times - counts.kept + drop_oldest(row, excess)
+            used[row.source_id] -= before - row.kept_bytes
+
+
+def _waiting_bytes(source_ids: Collection[int]) -> Counter[int]:
+    """The bytes of the events of each source that wait."""
+    if not source_ids:
+        return Counter()
+    rows = Sighting.objects.filter(source_id__in=source_ids, kind=Kind.EVENT).order_by()
+    return Counter(dict(rows.values_list("source_id").annotate(Sum("kept_bytes"))))
 
 
 def _carry(before: Mapping[int, _SightingCounts], left: Mapping[int, _SightingCounts]) -> None:
@@ -216,23 +236,33 @@ def count_as_kept_no_more(sighting_id: int, sizes: Sequence[int]) -> None:
         )
 
 
-def place_events(rows: Mapping[Key, Sighting], events: Iterable[tuple[Key, int]]) -> list[int | None]:
+def place_events(rows: Mapping[Key, Sighting], events: Sequence[tuple[Key, int]]) -> list[int | None]:
     """The rows under which events with these names and sizes may wait, in order; each takes some of the room.
 
-    None where it is only counted: the name is ignored or beyond the number of names, the source is full, or the name is
-    and no more of its old events may be given up for new ones now (`rotation`).
+    None where it is only counted: the name is ignored or beyond the number of names; or the name or the source is full,
+    and no old events of the name may be given up for it now (`rotation`).
     """
-    sources = Sighting.objects.filter(source_id__in={row.source_id for row in rows.values()}, kind=Kind.EVENT)
-    used = Counter(dict(sources.order_by().values_list("source_id").annotate(Sum("kept_bytes"))))
+    used = _waiting_bytes({row.source_id for row in rows.values()})
+    placed: Counter[int] = Counter()  # bytes by row
+    new = sum(size for _key, size in events)
+    is_near_bound = any(number + new > MAX_SOURCE_BYTES for number in used.values())
+    replayed = replayed_now(row.pk for row in rows.values()) if is_near_bound else set()
     places: list[int | None] = []
     for key, size in events:
         row = rows[key]
-        is_open = row.name_key and row.state in OPEN
-        has_room = take_room(row.pk) if is_open and is_full(row) else used[row.source_id] < MAX_SOURCE_BYTES
-        if not is_open or not has_room:
+        is_source_full = used[row.source_id] + size > MAX_SOURCE_BYTES
+        # in a full source an event may take as many bytes as its name had before this commit and gives up
+        has_bytes = placed[row.pk] + size <= row.kept_bytes - placed[row.pk] and row.pk not in replayed
+        if (
+            not row.name_key
+            or row.state not in OPEN
+            or (is_source_full and not has_bytes)
+            or ((is_source_full or is_full(row)) and not take_room(row.pk))
+        ):
             places.append(None)
             continue
         row.kept, row.kept_bytes = row.kept + 1, row.kept_bytes + size  # not saved: `note_seen` counts what is kept
+        placed[row.pk] += size
         used[row.source_id] += size
         places.append(row.pk)
     return places

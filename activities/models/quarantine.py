@@ -8,7 +8,7 @@ from people.core.source import Channel
 
 
 class RefusedActivity(models.Model):
-    """One row refused by a channel, as received, until it is replayed, dismissed or too old. See `quarantine`."""
+    """One row refused by a channel, as received, until it is replayed, dismissed or too old: `recording.quarantine`."""
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waiting")

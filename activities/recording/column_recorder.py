@@ -15,10 +15,11 @@ from django.db import transaction
 
 from activities.consent.following import follow_consents
 from activities.consent.state import CONSENTS, GIVEN
-from activities.recording import column_sql, quarantine
+from activities.recording import column_sql
 from activities.recording import sql as recording_sql
 from activities.recording.columns import ActivityColumns
 from activities.recording.counts import ROWS
+from activities.recording.quarantine import storing
 from activities.recording.recorder import MAX_BATCH, NO_STANDARD_TYPES, ActivityBatch
 from activities.recording.rows import NewActivity, RecordOutcome, RecordStatus
 from activities.recording.schema import Schema
@@ -81,7 +82,7 @@ def record_columns(
         elif keep_refused and batch.others:
             refused = [columns[place] for place in batch.others]
             outcomes = list(batch.others.values())
-            for place in quarantine.keep_refused_rows(refused, outcomes, source, zone, batch.type_ids):
+            for place in storing.keep_refused_rows(refused, outcomes, source, zone, batch.type_ids):
                 outcomes[place].is_left_out = True
         if not dry_run:
             transaction.on_commit(batch.measure)

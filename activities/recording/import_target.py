@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from activities.consent import following
 from activities.consent.state import CONSENTS
 from activities.models import ActivityType
-from activities.recording import column_recorder, history, parsing, quarantine, recorder, schema
+from activities.recording import column_recorder, history, parsing, recorder, schema
 from activities.recording import rows as recording_rows
 from activities.recording.columns import ActivityColumns
 from activities.recording.file_rows import (
@@ -21,6 +21,7 @@ from activities.recording.file_rows import (
     recordable_type,
     template_parts,
 )
+from activities.recording.quarantine import storing
 from activities.recording.row_digests import moments_in_utc, numbered_key
 from activities.recording.rows import NewActivity, PersonLookup
 from activities.rights import CHANGE_REFUSEDACTIVITY, RECORD_ACTIVITY, VIEW_ACTIVITYTYPE
@@ -250,13 +251,13 @@ class ActivitiesTarget(ImportTarget):
         types = dict(ActivityType.objects.values_list("api_name", "pk"))
         ids = set(types.values())
         types |= {row.activity_type: row.activity_type for row in rows if row.activity_type in ids}
-        return len(quarantine.keep_refused_rows(rows, results, source, plan.time_zone, types))
+        return len(storing.keep_refused_rows(rows, results, source, plan.time_zone, types))
 
     def settled(self, keys: Collection[str]) -> set[str]:
-        return quarantine.replayed_keys(keys)
+        return storing.replayed_keys(keys)
 
     def settle(self, recorded: Mapping[str, int | None]) -> None:
-        quarantine.settle_rows(recorded)
+        storing.settle_rows(recorded)
 
     def stored(self, row: Any, plan: ImportPlan) -> Sequence[tuple[str, str]]:
         pairs: list[tuple[str, str]] = [(_("Person"), str(getattr(row.person, "value", row.person)))]

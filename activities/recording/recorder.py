@@ -16,9 +16,10 @@ from django.utils import timezone
 from activities.consent.following import follow_consents
 from activities.consent.opting_in import opt_in_problem
 from activities.consent.state import CONSENTS, GIVEN
-from activities.recording import quarantine, reference_problems, schema
+from activities.recording import reference_problems, schema
 from activities.recording import sql as recording_sql
 from activities.recording.counts import ROWS
+from activities.recording.quarantine import storing
 from activities.recording.rows import NewActivity, PersonLookup, RecordOutcome, RecordStatus
 from activities.recording.sql import ReadyRow
 from people import lookup as people_lookup
@@ -74,7 +75,7 @@ def record_batch(batch: "ActivityBatch", *, dry_run: bool = False, keep_refused:
         if dry_run:
             transaction.set_rollback(True)
         elif keep_refused:
-            for place in quarantine.keep_refused_rows(rows, batch.outcomes, source, zone, batch.type_ids):
+            for place in storing.keep_refused_rows(rows, batch.outcomes, source, zone, batch.type_ids):
                 batch.outcomes[place].is_left_out = True
         if not dry_run:
             transaction.on_commit(batch.measure)

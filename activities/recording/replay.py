@@ -19,9 +19,10 @@ from django.utils.translation import gettext_lazy
 
 from activities.consent.state import CONSENTS
 from activities.models import RefusedActivity
-from activities.recording import history, parsing, quarantine, recorder
+from activities.recording import history, parsing, recorder
 from activities.recording import rows as recording_rows
 from activities.recording.file_rows import IMPORTED
+from activities.recording.quarantine import storing
 from activities.recording.rows import NewActivity, PersonLookup
 from activities.rights import CHANGE_REFUSEDACTIVITY, RECORD_ACTIVITY, VIEW_REFUSEDACTIVITY
 from activities.types.marketo_history import HISTORY_TYPES
@@ -94,15 +95,15 @@ def _change(ids: Sequence[int], change: Callable[[dict[str, Any]], None], by: An
     require_permission(by, RIGHT)
     changed = []
     for refused in _waiting(ids, by):
-        row = quarantine.load_row(refused.raw)
+        row = storing.load_row(refused.raw)
         if row is None:
             continue
-        before = quarantine.dump_row(row)
+        before = storing.dump_row(row)
         change(row)
-        if by is not None and quarantine.dump_row(row) != before:
+        if by is not None and storing.dump_row(row) != before:
             row["corrected_by"] = by.pk
-        raw = quarantine.dump_row(row)
-        if not 0 < len(raw) <= quarantine.MAX_RAW:
+        raw = storing.dump_row(row)
+        if not 0 < len(raw) <= storing.MAX_RAW:
             raise RejectedError(Problem(Code.TOO_LARGE, _("The row would be too large to keep."), ("value",)))
         if raw != refused.raw:
             refused.raw = raw
@@ -130,7 +131,7 @@ def _replay(ids: Sequence[int], by: Any, backfill: bool) -> RefusedRowReplay:
     may_create = by is None or by.has_perm(parsing.CREATE)
     groups: dict[tuple[Any, ...], list[RefusedActivity]] = {}
     for row in waiting:
-        values = quarantine.load_row(row.raw)
+        values = storing.load_row(row.raw)
         if values is None:
             _refuse(row, [Problem(Code.TOO_LARGE, sentence("The row was too large to keep."))])
         elif not may_create and _creates_person(row):
@@ -173,7 +174,7 @@ def _creates_person(row: RefusedActivity) -> bool:
 def _refuse(row: RefusedActivity, problems: Sequence[Problem]) -> None:
     """Set today's reasons on the row; the caller saves it."""
     row.code, row.field = problems[0].code, quoted_value(problems[0].path[-1] if problems[0].path else "")
-    row.problems = [quarantine.problem_as_json(problem) for problem in problems]
+    row.problems = [storing.problem_as_json(problem) for problem in problems]
 
 
 @transaction.atomic
@@ -189,8 +190,8 @@ def dismiss_rows(ids: Sequence[int], by: Any) -> int:
 
 
 def decode_row(raw: str) -> NewActivity:
-    """The activity that `quarantine.encode_row` wrote. Raises `RejectedError` where it was too large to keep."""
-    row = quarantine.load_row(raw)
+    """The activity that `storing.encode_row` wrote. Raises `RejectedError` where it was too large to keep."""
+    row = storing.load_row(raw)
     if row is None:
         raise RejectedError(Problem(Code.TOO_LARGE, _("The row was too large to keep.")))
     person = row["person"]

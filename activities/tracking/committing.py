@@ -9,8 +9,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from activities.models import FIRST_CUSTOM_ID
-from activities.recording import quarantine
 from activities.recording import sql as recording_sql
+from activities.recording.quarantine import storing
 from activities.sources.recent import note_recent_events
 from activities.sources.usage import Use, note_uses
 from activities.tracking.inbox import note_undefined_names, place_waiting_events
@@ -125,7 +125,7 @@ def _quarantine(submissions: Iterable[Submission]) -> None:
         types: dict[Any, int] = dict(recording_sql.ids_of_types([name for name in names if name.isidentifier()]))
         types |= {row.activity_type: row.activity_type for row in rows if type(row.activity_type) is int}
         source = Source(Channel.EVENTS, event_source_id=source_id)
-        quarantine.keep_refused_rows(rows, kept, source, UTC, types)
+        storing.keep_refused_rows(rows, kept, source, UTC, types)
         _quarantined[source_id, today] += len(kept)
 
 

@@ -8,7 +8,7 @@ from activities.inbox.days import MAX_PROPERTIES
 from activities.inbox.mapping import Decision
 from activities.inbox.sightings import Kind, Seen, seen_values
 from activities.models import Sighting
-from activities.recording.quarantine import dump_row
+from activities.recording.quarantine.storing import dump_row
 from activities.tracking.reading import ReceivedEvent
 from activities.visitors.hits import Hit, Waiting
 from people.core.codes import Code

@@ -10,7 +10,7 @@ from activities.inbound import keeping as inbound_keeping
 from activities.inbound import processing as inbound_processing
 from activities.links import clicks as link_clicks
 from activities.recording import recorder
-from activities.recording.refused import room
+from activities.recording.quarantine import room
 from activities.sources import authentication, usage
 from activities.tracking import committing
 from config.collector import http as collector_http

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from activities.log import withdrawal
 from activities.models import Activity, RefusedActivity
-from activities.recording.refused import room
+from activities.recording.quarantine import room
 from config.access.models import ApiClient
 from config.marketo.wire import paging
 from people.core.source import Channel, Source

@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import connection, transaction
 
-from activities.inbox import decisions, editing, personal_data, replay, rotation
+from activities.inbox import decisions, editing, personal_data, replay, rotation, sightings
 from activities.models import Activity, InboxReplay, Sighting, WaitingEvent
 from activities.visitors.partitions import forget_partitions
 from tests.activities.inbox.factories import numbers
@@ -80,6 +80,54 @@ def test_large_events_give_way_by_their_bytes(monkeypatch):
     monkeypatch.setattr(decisions, "MAX_KEPT_BYTES", 1_000)
     send(program, event(4))
     assert waiting_ids() == [2, 3, 4] and counts() == (4, 3, 1)
+
+
+def waiting_bytes():
+    rows = Sighting.objects.filter(kind="event")
+    assert all(row.kept == row.events.count() for row in rows)
+    return sum(rows.values_list("kept_bytes", flat=True))
+
+
+def test_the_bound_of_a_source_holds_whatever_its_names_exchange(monkeypatch):
+    monkeypatch.setattr(sightings, "MAX_SOURCE_BYTES", 10_000)
+    program, names = make_program(), "ABCDE"
+    send(program, *(event(f"{name}{number}", name) for name in names for number in range(5)))
+    small = waiting_bytes()
+    number = 0
+    for size in (20_000, 4_000, 500, 3_000, 20_000, 100):
+        for name in names:
+            number += 1
+            send(program, event(f"{name}-{number}", name, text="x" * size))
+            assert waiting_bytes() <= 10_000
+    assert waiting_bytes() > 2 * small
+
+
+def test_a_name_of_a_full_source_gives_up_as_many_bytes_as_it_takes(monkeypatch):
+    monkeypatch.setattr(decisions, "MAX_KEPT", 1_000)
+    monkeypatch.setattr(rotation, "LOCKED", 3)
+    program = make_program()
+    send(program, *(event(number) for number in range(30)), event(100, "Other"))
+    full = waiting_bytes()
+    monkeypatch.setattr(sightings, "MAX_SOURCE_BYTES", full)
+    send(program, event(50, text="x" * 700))
+    assert waiting_ids()[0] > 9 and waiting_ids()[-2:] == [29, 50] and full - 200 < waiting_bytes() <= full
+    assert counts()[2] == 31 - len(waiting_ids()) and counts("Other") == (1, 1, 0), "of the same name"
+    send(program, event(51, text="x" * 5_000), event(101, "New"))
+    assert waiting_ids()[-1] == 50 and counts("New") == (1, 0, 1), "as they could not give up so much"
+    send(program, *(event(number, text="x" * 600) for number in range(60, 70)))
+    assert waiting_ids()[-1] >= 60 and waiting_bytes() <= full, "they share what the name had before"
+    # a source with more than it may have comes back to its bound
+    monkeypatch.setattr(sightings, "MAX_SOURCE_BYTES", full - 300)
+    for number in range(70, 80):
+        send(program, event(number))
+    assert waiting_ids()[-1] == 79 and waiting_bytes() <= full - 300
+    sighting = Sighting.objects.get(name="Typo")
+    monkeypatch.setattr(sightings, "MAX_SOURCE_BYTES", waiting_bytes())
+    running = InboxReplay.State.RUNNING
+    InboxReplay.objects.create(sighting=sighting, activity_type=approved_type(), total=1, state=running)
+    before = waiting_bytes(), waiting_ids()
+    send(program, event(90))
+    assert (waiting_bytes(), waiting_ids()) == before, "what a replay records gives no room"
 
 
 def test_what_rotates_is_replayed_once_and_what_a_replay_has_begun_stays(monkeypatch):

@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from activities.models import Activity, ActivityType, RefusedActivity
-from activities.recording import quarantine
 from activities.recording import replay as recording_replay
+from activities.recording.quarantine import storing
 from activities.recording.recorder import record_activities
 from activities.recording.rows import NewActivity, PersonLookup
 from activities.types.definition import ActivityFieldSpec
@@ -170,7 +170,7 @@ def test_rows_are_forgotten_after_their_days(check, settings):
     record_rows(new_activity(make_person().pk, amount="many"), new_activity(make_person().pk, amount="lots"))
     first = RefusedActivity.objects.first()
     RefusedActivity.objects.filter(pk=first.pk).update(last_at=timezone.now() - timedelta(days=31))
-    assert quarantine.remove_old_rows() == 1 and RefusedActivity.objects.count() == 1
+    assert storing.remove_old_rows() == 1 and RefusedActivity.objects.count() == 1
 
 
 def test_an_erase_takes_what_was_refused_of_a_person(check):

@@ -9,12 +9,13 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from activities.models import RefusedActivity
 from activities.recording.parsing import ActivityParser
+from activities.recording.quarantine import room
 from activities.recording.recorder import record_activities
-from activities.recording.refused import room
 from activities.recording.stream import outcome_as_dict, record_stream, record_values
 from people.core import metrics
 from people.core.source import Channel, Source
@@ -109,6 +110,24 @@ def test_of_all_senders_together_as_much_is_kept_as_there_is_room(ann, settings)
     room.forget_rooms()
     refuse(ann, 0, 10)
     assert RefusedActivity.objects.count() == 10, "removed rows make room, though their table has not shrunk"
+
+
+def test_the_size_of_all_rows_is_estimated_from_a_sample_of_a_large_table(monkeypatch):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into refused_activity (door, key, raw, zone, code, field, problems, times, first_at, last_at, state)
+            select 1, n, repeat(md5(n::text), 10 + n %% 20), 'UTC', 'wrong_type', '', '[]', 1, now(), now(), 'waiting'
+            from generate_series(1, %s) n""",
+            [8_000],
+        )
+    exact = room._stored_bytes()
+    monkeypatch.setattr(room, "SAMPLED_PAGES", 200)
+    with CaptureQueriesContext(connection) as asked:
+        assert room._stored_bytes() == pytest.approx(exact, rel=0.4)
+    (share,) = re.findall(r"tablesample system \(([0-9.]+)\)", asked[-1]["sql"])
+    assert 0 < float(share) < 50, "the rest of the table is not read"
+    RefusedActivity.objects.filter(pk__in=RefusedActivity.objects.order_by("pk")[:7_000]).delete()
+    assert room._stored_bytes() < exact * 0.4
 
 
 def test_nothing_new_is_kept_in_the_reserve_of_the_disk_and_stored_rows_are_counted(ann, settings):

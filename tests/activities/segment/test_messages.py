@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 
 from activities.models import Activity, Association, RefusedActivity, Sighting, VisitorActivity
-from activities.recording import quarantine
 from activities.recording import replay as recording_replay
+from activities.recording.quarantine import storing
 from activities.segment.times import message_times
 from activities.segment.wire import parse_envelope
 from activities.sources.authentication import Sender
@@ -268,9 +268,7 @@ def test_a_request_is_bounded_before_its_messages_are_read():
     program = make_program()
     items = send(program, *[0] * 3_000, *[{"type": "track"}] * 9)
     assert len(items) == 2_501 and [item.problems[0].code for item in items[-2:]] == ["wrong_type", "too_many_rows"]
-    assert quarantine.load_row(RefusedActivity.objects.get(code="too_many_rows").raw)["attributes"] == [
-        ["messages", 509]
-    ]
+    assert storing.load_row(RefusedActivity.objects.get(code="too_many_rows").raw)["attributes"] == [["messages", 509]]
     assert writer._weight(Submission(program.pk, 0, items)) == 2_501, "items without hits are work, too"
     deep = []
     for _level in range(40):
@@ -318,7 +316,7 @@ def test_what_is_refused_is_kept_with_all_that_can_be_read():
             "identify", **{**who, "timestamp": "soon"}, context={"consent": {"categoryPreferences": {"Ads": False}}}
         ),
     )
-    rows = [quarantine.load_row(row.raw) for row in RefusedActivity.objects.order_by("pk")]
+    rows = [storing.load_row(row.raw) for row in RefusedActivity.objects.order_by("pk")]
     ids = {(row["activity_type"] or dict(row["attributes"])["type"])[:20]: row for row in rows}
     assert set(ids) == {"identify", "charge", "alias", "x" * 20, "Order", "Viewed Home Page"} and len(rows) == 6
     own = f"e{program.pk}:caf\u00e9"
@@ -350,7 +348,7 @@ def test_a_type_that_was_retired_meanwhile_costs_no_other_event_its_outcome():
     submission = Submission(program.pk, 0, items)
     commit_submissions([submission])
     assert len(submission.outcomes) == 3 and submission.outcomes[0].problems[0].code == "retired_type"
-    row = quarantine.load_row(RefusedActivity.objects.get(code="retired_type").raw)
+    row = storing.load_row(RefusedActivity.objects.get(code="retired_type").raw)
     assert (row["primary_value"], row["attributes"]) == ("Car", [["orderId", "7"]])
     assert Sighting.objects.get().kept == 2
     events = recent_events(program.pk)

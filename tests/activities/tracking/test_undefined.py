@@ -8,7 +8,7 @@ from activities.inbox import proposals
 from activities.inbox.mapping import check_event
 from activities.inbox.shapes import shapes_of
 from activities.models import Sighting, SourceKey
-from activities.recording.quarantine import load_row
+from activities.recording.quarantine.storing import load_row
 from activities.recording.schema import schema_of_version
 from activities.sources.authentication import Sender
 from activities.tracking import wire

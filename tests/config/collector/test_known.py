@@ -77,7 +77,7 @@ def test_made_up_keys_push_no_known_one_out(monkeypatch):
 
 def test_names_that_no_type_has_are_asked_for_once_a_beat(monkeypatch):
     read = []
-    types = LiveTypes(decisions={(7, "ignored"): Decision("ignored"), (7, "full"): Decision(is_full=True)})
+    types = LiveTypes(decisions={(7, "ignored"): Decision("ignored"), (7, "full"): Decision()})
     monkeypatch.setattr(known, "load_live_types", lambda: read.append(1) or types)
     monkeypatch.setattr(known, "NEW_TYPES_SECONDS", -1)
 

@@ -17,6 +17,7 @@ from people.core.source import Source
 ROW_BYTES = 450  # of the database for a refused row without its texts, with its indexes
 MAX_SENDERS = 10_000  # with a room in a process
 RECOUNT_AFTER = timedelta(minutes=1)
+SAMPLED_PAGES = 1_000  # of the table (8 kB each) from which the size of all rows is estimated; a smaller one is counted
 SENDERS_SHARE, COMMON_SHARE = 8, 64  # the part of a bound that a process takes before it counts again
 LEFT_OUT = metrics.register_counter(
     "refused_rows_left_out", "Rejected rows that were not kept to be corrected, by the bound that was reached.", "bound"
@@ -55,7 +56,6 @@ class RoomForRows:
         self.source, self.now = source, timezone.now()
         self.taken = 0  # by rows of this transaction
         self.is_disk_tight = is_disk_tight()
-        self.table_bytes: int | None = None  # read along with the rows of the sender
 
     def take(self, size: int) -> Bound | None:
         """Take room for a row of `size` bytes; else return the bound that leaves none."""
@@ -74,8 +74,7 @@ class RoomForRows:
     def _of_all(self, size: int) -> _Room:
         room = _rooms.get(())
         if room is None or _is_over(room, size, self.now):
-            room = self._count((), settings.QUARANTINE_BYTES, _stored_bytes(self.table_bytes), size, COMMON_SHARE)
-            self.table_bytes = None
+            room = self._count((), settings.QUARANTINE_BYTES, _stored_bytes(), size, COMMON_SHARE)
         return room
 
     def _of_sender(self, size: int) -> _Room:
@@ -83,7 +82,7 @@ class RoomForRows:
         sender = source.channel, source.user_id, source.event_source_id
         room = _rooms.get(sender)
         if room is None or _is_over(room, size, self.now):
-            stored, self.table_bytes = _bytes_of_today(source, self.now)
+            stored = _bytes_of_today(source, self.now)
             room = self._count(sender, settings.QUARANTINE_BYTES_A_DAY, stored, size, SENDERS_SHARE)
         return room
 
@@ -112,30 +111,30 @@ def _is_over(room: _Room, size: int, now: datetime) -> bool:
     return now >= room.until or (size > room.left and not room.is_last)
 
 
-def _bytes_of_today(source: Source, now: datetime) -> tuple[int, int]:
-    """The size of the sender's rows that were refused today (UTC) for the first time, and that of the table."""
+def _bytes_of_today(source: Source, now: datetime) -> int:
+    """The size of the sender's rows that were refused today (UTC) for the first time."""
     where, parameters = sender_condition(source)
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return _size_of(f"where last_at >= %s and first_at >= %s and {where}", [midnight, midnight, *parameters])
 
 
-def _stored_bytes(table_bytes: int | None) -> int:
-    """The size of all stored rows: of their table, which costs nothing, or counted where removed rows may be in it."""
-    if table_bytes is None:
-        with connection.cursor() as cursor:
-            cursor.execute("select pg_table_size('refused_activity')")
-            table_bytes = int(cursor.fetchone()[0])
-    return table_bytes if table_bytes < settings.QUARANTINE_BYTES // 2 else _size_of("", [])[0]
+def _stored_bytes() -> int:
+    """The size of all stored rows: within a few percent where the table has more than SAMPLED_PAGES pages.
+
+    Its pages are drawn at random, so removed rows count no more at once, although their table does not shrink.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_relation_size('refused_activity') / current_setting('block_size')::int")
+        share = min(1.0, SAMPLED_PAGES / max(1, cursor.fetchone()[0]))
+    return int(_size_of("tablesample system (%s)", [100 * share]) / share)
 
 
-def _size_of(where: str, parameters: list[Any]) -> tuple[int, int]:
-    """The bytes of the rows, and of the whole table."""
+def _size_of(which: str, parameters: list[Any]) -> int:
+    """The bytes of the rows, with their indexes; large texts are not read."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""select count(*) * %s + coalesce(sum(pg_column_size(raw) + pg_column_size(problems)), 0),
-                pg_table_size('refused_activity')
-            from refused_activity {where}""",
+            f"""select count(*) * %s + coalesce(sum(pg_column_size(raw) + pg_column_size(problems)), 0)
+            from refused_activity {which}""",
             [ROW_BYTES, *parameters],
         )
-        rows_bytes, table_bytes = cursor.fetchone()
-        return int(rows_bytes), int(table_bytes)
+        return int(cursor.fetchone()[0])

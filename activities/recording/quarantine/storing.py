@@ -2,7 +2,7 @@
 
 A row is identified by its external id, or else by its content: sent again, it is counted in the same stored row,
 which has the last version sent, back-fill or not, unless a user has corrected it. Their room is bounded
-(`refused.room`); further rows are counted by the metrics, and marked in the replies.
+(`room`); further rows are counted by the metrics, and marked in the replies.
 """
 
 import json
@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from activities.models import RefusedActivity
-from activities.recording.refused import room
+from activities.recording.quarantine import room
 from activities.recording.rows import NewActivity, PersonLookup
 from people.core import personal_data
 from people.core.errors import Problem, quoted_value, serialize_problem
