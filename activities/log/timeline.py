@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from activities.labels import localized_name
+from activities.labels import localized_name, purpose_name
 from activities.models import CONSENT_TYPES, Activity, ActivityField, ActivityVersion
 from activities.types.standard import CHANGES, CHANNEL_NAMES
 from people.core.source import Channel
@@ -171,6 +171,8 @@ def _shown_text(value: Any, field: _ShownField, version: Any) -> str:
     if version.activity_type_id in CHANGES and field.is_primary:
         label = next((row["label"] for row in version.person_fields if row["api_name"] == value), "")
         return shown_label(value, label) if label else str(value)
+    if version.activity_type_id in CONSENT_TYPES and field.is_primary:
+        return purpose_name(str(value))
     if version.activity_type.is_standard and field.api_name in CHANNEL_FIELDS:
         return _channel_text(str(value), version.activity_type_id in CONSENT_TYPES)
     return _local_text(value, field)
