@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -39,7 +40,8 @@ DECISIONS: dict[str, tuple[Callable[[Sighting, Any], Sighting], Any]] = {
 @admin.register(Sighting)
 class SightingAdmin(PagesAdmin):
     nothing_yet = gettext_lazy(
-        "What programs and web sites send and nobody has defined appears here, ready to become an activity type."
+        "Events from web sites and programs that no activity type takes yet appear here. "
+        "Turn them into a type, or ignore them."
     )
     list_display = ("__str__", "kind", "source", "times", "waits", "last_time", "badge")
     list_filter = ("state", "kind", ("source", admin.RelatedOnlyFieldListFilter))
@@ -61,12 +63,12 @@ class SightingAdmin(PagesAdmin):
         return False
 
     @admin.display(description=gettext_lazy("Times"), ordering="count")
-    def times(self, sighting: Sighting) -> int:
-        return sighting.count
+    def times(self, sighting: Sighting) -> str:
+        return intcomma(sighting.count)
 
     @admin.display(description=gettext_lazy("Waiting"), ordering="kept")
-    def waits(self, sighting: Sighting) -> Any:
-        return sighting.kept if sighting.kind == Sighting.Kind.EVENT else "—"
+    def waits(self, sighting: Sighting) -> str:
+        return intcomma(sighting.kept) if sighting.kind == Sighting.Kind.EVENT else "—"
 
     @admin.display(description=gettext_lazy("Last seen"), ordering="last_at")
     def last_time(self, sighting: Sighting) -> str:

@@ -2,6 +2,9 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -10,6 +13,8 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
@@ -23,6 +28,8 @@ from activities.templatetags.activity_tags import picture
 from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import located_message, quoted_value, restore_problem
+from people.core.numerals import whole_number
+from people.models import Person
 from people.rights import VIEW_PERSON
 from people.templatetags.moments import moment
 
@@ -83,7 +90,10 @@ class RefusedActivityAdmin(PagesAdmin):
         "Rows that an import or a program sends and that are not valid wait here to be corrected."
     )
     about = format_lazy(
-        gettext_lazy("{size} MB of one sender are kept a day. Further rows are only counted, and named in replies."),
+        gettext_lazy(
+            "Up to {size} MB of rejected rows are kept per sender and day. Any more are only counted; the sender's "
+            "reply says so."
+        ),
         size=settings.QUARANTINE_BYTES_A_DAY // 1024**2,
     )
     list_display = ("what", "problem", "badge", "sender", "times", "last_time")
@@ -271,6 +281,20 @@ def _field_names(activity_type: ActivityType) -> list[str]:
     return [field.api_name for field in live.fields.all() if not field.is_primary] if live else []
 
 
+def _meanings(row: RefusedActivity, values: Mapping[str, str]) -> dict[str, str]:
+    """What the ids and the moment among the values stand for, as other pages show it; only where it is known."""
+    meanings = {"activity_type": str(row.activity_type)} if row.activity_type else {}
+    person = Person.objects.live().filter(pk=whole_number(values["person"], -1, most_digits=9)).first()
+    if person is not None:
+        meanings["person"] = str(person)
+    with suppress(ValueError):
+        moment_of_row = datetime.fromisoformat(values["occurred_at"])
+        if moment_of_row.tzinfo is not None:
+            zone = timezone.get_current_timezone_name()
+            meanings["occurred_at"] = f"{date_format(timezone.localtime(moment_of_row), 'DATETIME_FORMAT')} ({zone})"
+    return meanings
+
+
 class RefusedRowForm(forms.Form):
     """Every value of one row."""
 
@@ -278,7 +302,7 @@ class RefusedRowForm(forms.Form):
         super().__init__(*args, **options)
         self.row = row
         self.before = self._values(storing.load_row(row.raw) or {})
-        labels = _labels(row)
+        labels, meanings = _labels(row), _meanings(row, self.before)
         self.faults = _faults(row)
         for name, value in sorted(self.before.items(), key=lambda item: item[0] not in self.faults):  # wrong ones first
             attrs = {"class": "ca-input"} | ({"aria-invalid": "true"} if name in self.faults else {})
@@ -286,7 +310,7 @@ class RefusedRowForm(forms.Form):
                 label=labels.get(name, quoted_value(name)),
                 initial=value,
                 required=False,
-                help_text="; ".join(self.faults.get(name, ())),
+                help_text="; ".join(self.faults.get(name, ())) or meanings.get(name, ""),
                 widget=forms.TextInput(attrs=attrs),
             )
         self.fields[AS_NEW] = _as_new_field()

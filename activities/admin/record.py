@@ -111,7 +111,7 @@ def record_by_hand(request: HttpRequest, person_id: int) -> HttpResponse:
             homeless = _switch_version(form, live.number)
         elif _recorded(form, person.pk, activity_type.pk, request, corrected):
             return redirect("admin:activities_timeline", person.pk)
-    title = _("Correct: %(type)s, %(person)s") if corrected else _("Record: %(type)s, %(person)s")
+    title = _("Correct %(type)s of %(person)s") if corrected else _("Record %(type)s for %(person)s")
     return show_type_page(
         request,
         "record",

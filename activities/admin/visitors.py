@@ -1,5 +1,6 @@
 """The pages of visitors: their list, the page of one for support, and the browsers of a person."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -7,6 +8,8 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
@@ -32,7 +35,7 @@ BADGES = {"free": "", "owned": "good", "shared": "wait", "burnt": "bad"}
 @admin.register(Visitor)
 class VisitorAdmin(PagesAdmin):
     nothing_yet = gettext_lazy("Browsers that visit your web sites appear here, known or not.")
-    list_display = ("__str__", "badge", "first_source", "first_seen", "last_seen")
+    list_display = ("__str__", "badge", "person", "source", "first_seen", "last_seen")
     list_filter = ("state", ("first_source", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("first_source",)
     ordering = ("-id",)
@@ -44,6 +47,22 @@ class VisitorAdmin(PagesAdmin):
             ("visits/<int:source_id>/", require_safe(show_visits), "visits"),
         ]
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The list, whose visitors have their present person as `owner`."""
+        changelist = super().get_changelist_instance(request)
+        visitors = list(changelist.result_list)
+        present = Association.objects.filter(visitor__in=visitors, to_at=None, undone_at=None)
+        owners = dict(present.values_list("visitor_id", "person_id"))
+        people = Person.objects.live().in_bulk(owners.values())
+        for visitor in visitors:
+            visitor.owner = people.get(owners.get(visitor.pk))
+        changelist.result_list = visitors
+        return changelist
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[str]:
+        may_see_people = request.user.has_perm(VIEW_PERSON)
+        return [name for name in self.list_display if name != "person" or may_see_people]
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -53,6 +72,18 @@ class VisitorAdmin(PagesAdmin):
     @admin.display(description=gettext_lazy("State"), ordering="state")
     def badge(self, visitor: Visitor) -> str:
         return state_badge(visitor.get_state_display(), BADGES[visitor.state])
+
+    @admin.display(description=gettext_lazy("Person"))
+    def person(self, visitor: Visitor) -> str:
+        person = getattr(visitor, "owner", None)
+        if person is None:
+            return "—"
+        address = reverse("admin:activities_timeline", args=[person.pk])
+        return format_html('<a href="{}"><bdi>{}</bdi></a>', address, person)
+
+    @admin.display(description=gettext_lazy("First event source"))
+    def source(self, visitor: Visitor) -> str:
+        return str(visitor.first_source or "—")
 
     @admin.display(description=gettext_lazy("First seen"))
     def first_seen(self, visitor: Visitor) -> str:

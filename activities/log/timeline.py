@@ -14,8 +14,12 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from activities.labels import localized_name
-from activities.models import Activity, ActivityField, ActivityVersion
+from activities.labels import localized_name, purpose_name
+from activities.models import CONSENT_TYPES, Activity, ActivityField, ActivityVersion
+from activities.types.standard import CHANGES, CHANNEL_NAMES
+from people.core.source import Channel
+from people.fields.catalog import shown_label
+from people.models import PersonField
 
 ON_ROW = 3  # values beside the primary one
 # the values shown for a web activity beside the page, form or link: title, origin, then browser
@@ -24,6 +28,9 @@ WEB_GLANCE = (
     *("device", "browser", "platform"),
 )
 WEB_TYPES = frozenset({1, 2, 3})
+CODES = frozenset({"list_id"})  # values for programs: beside the others once the entry is open, never on its row
+CHANNELS = {name: channel for channel, name in CHANNEL_NAMES.items() if channel is not Channel.MARKETO}
+CHANNEL_FIELDS = frozenset({"source", "source_type"})  # of standard types: the stored name of a channel
 LATE = timedelta(hours=1)  # from here on the page shows that an activity was recorded later than it occurred
 
 
@@ -64,13 +71,18 @@ class TimelineEntry:
     recorder: str = ""  # name of the user or API client that recorded it
 
     @property
+    def primary_text(self) -> str:
+        """The primary value as pages show it; empty without one."""
+        return next((value.text for value in self.values if value.is_primary), "")
+
+    @property
     def occurred_at(self) -> datetime:
         return timezone.localtime(self.activity.occurred_at)
 
     @property
     def on_row(self) -> Sequence[EntryValue]:
         """The values shown on the row itself: the first ones besides the primary value."""
-        values = [value for value in self.values if not value.is_primary]
+        values = [value for value in self.values if not value.is_primary and value.api_name not in CODES]
         if self.activity.activity_type_id in WEB_TYPES:
             values = self._web_values({value.api_name: value for value in values})
         return values[:ON_ROW]
@@ -121,6 +133,9 @@ def _versions(activities: Sequence[Activity]) -> Iterable[Any]:
         name = Case(When(is_api_only=True, then="first_name"), default="username")
         users = get_user_model().objects.filter(pk__in=user_ids).values(json=JSONObject(id="pk", name=name))
         versions = versions.annotate(recorders=ArraySubquery(users))  # read once for all rows
+    if any(activity.activity_type_id in CHANGES for activity in activities):
+        labels = PersonField.objects.values(json=JSONObject(api_name="api_name", label="label"))
+        versions = versions.annotate(person_fields=ArraySubquery(labels))
     return versions
 
 
@@ -132,7 +147,7 @@ def _entry(activity: Activity, version: Any, plain: bool) -> TimelineEntry:
         name = localized_name(field.name, is_translated)
         value = activity.primary_value if field.is_primary else activity.attributes.get(field.api_name)
         if value is not None:
-            text = plain_text(value) if plain else _local_text(value, field)
+            text = plain_text(value) if plain else _shown_text(value, field, version)
             is_link = field.data_type == "link" and text.lower().startswith(("https://", "http://"))
             values.append(EntryValue(name, text, field.api_name, is_link, field.is_primary))
         else:
@@ -149,6 +164,24 @@ def _entry(activity: Activity, version: Any, plain: bool) -> TimelineEntry:
         activity_type.is_recordable and not activity_type.is_standard,
         next((user["name"] for user in getattr(version, "recorders", ()) if user["id"] == activity.user_id), ""),
     )
+
+
+def _shown_text(value: Any, field: _ShownField, version: Any) -> str:
+    """A value as pages show it: of the product's own types also person fields and channels by their names."""
+    if version.activity_type_id in CHANGES and field.is_primary:
+        label = next((row["label"] for row in version.person_fields if row["api_name"] == value), "")
+        return shown_label(value, label) if label else str(value)
+    if version.activity_type_id in CONSENT_TYPES and field.is_primary:
+        return purpose_name(str(value))
+    if version.activity_type.is_standard and field.api_name in CHANNEL_FIELDS:
+        return _channel_text(str(value), version.activity_type_id in CONSENT_TYPES)
+    return _local_text(value, field)
+
+
+def _channel_text(stored: str, has_user: bool) -> str:
+    """The channel in the active language; of a consent the user may follow: “Admin: anna”."""
+    name, colon, user = stored.partition(": ") if has_user else (stored, "", "")
+    return f"{CHANNELS[name].label}{colon}{user}" if name in CHANNELS else stored
 
 
 def _local_text(value: Any, field: _ShownField) -> str:

@@ -34,12 +34,12 @@ notifications.register_notice_kinds(
     {
         "event_new": NoticeKind(
             gettext_lazy("An event source sends events that nobody has defined"),
-            gettext_lazy("New names of events from %(source)s: %(count)s."),
+            gettext_lazy("New event names from %(source)s: %(count)s."),
             ("source",),
         ),
         "property_new": NoticeKind(
             gettext_lazy("Events of one of your types bring new properties"),
-            gettext_lazy("New properties of %(type)s: %(count)s."),
+            gettext_lazy("New properties in events of %(type)s: %(count)s."),
         ),
         "values_changed": NoticeKind(
             gettext_lazy("Values of one of your types have changed"),

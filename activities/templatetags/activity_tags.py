@@ -1,10 +1,12 @@
 """Template filters and tags of the activity pages."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from django import template
 from django.forms import BoundField, CheckboxInput
+from django.utils.formats import number_format
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -19,8 +21,16 @@ register = template.Library()
 
 @register.filter
 def example(field: ActivityField) -> str:
-    """A value of the field's data type, as an example: “like 1250.50”."""
-    return _("like %(example)s") % {"example": BY_NAME[field.data_type].example}
+    """A value of the field's data type in the active locale, as an example: “like 1250.50”."""
+    data_type = BY_NAME[field.data_type]
+    text = number_format(Decimal(data_type.example)) if data_type.is_number else data_type.example
+    return _("like %(example)s") % {"example": text}
+
+
+@register.filter
+def purpose_name(purpose: str) -> str:
+    """The purpose of a consent as pages show it."""
+    return labels.purpose_name(purpose)
 
 
 @register.filter

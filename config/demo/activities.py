@@ -48,7 +48,7 @@ class DemoType:
 WEBINARS = (
     "Spring collection preview",
     "Lead scoring without tears",
-    "E-mail that gets opened",
+    "Email that gets opened",
     "Año nuevo, datos nuevos",
     "From list to campaign",
     "Datenschutz für Einsteiger",

@@ -39,8 +39,8 @@ class SetupForm(InstallationForm):
         coerce=lambda chosen: chosen == "demo",
         widget=forms.RadioSelect,
         choices=[
-            ("demo", gettext_lazy("the demo: people, activity types and a year of activities; can be removed later")),
-            ("empty", gettext_lazy("nothing: an empty installation")),
+            ("demo", gettext_lazy("Demo data: people, activity types and a year of activities; can be removed later")),
+            ("empty", gettext_lazy("An empty installation")),
         ],
     )
 

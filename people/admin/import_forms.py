@@ -93,7 +93,7 @@ def encoding_choices(head: bytes) -> list[tuple[str, str]]:
 
 
 def _unanswered() -> tuple[str, Any]:
-    return "", _("— please choose —")
+    return "", _("— choose —")
 
 
 def select(label: Any, choices: Any, help_text: Any = "", required: bool = True) -> forms.ChoiceField:
@@ -225,7 +225,7 @@ class PlanForm(forms.Form):
 
     def add_starts_campaigns(self, plan: ImportPlan, question: str, answers: Mapping[str, Any]) -> None:
         """Add the question whether the rows are back-fill: unanswered unless a like file was imported before."""
-        unanswered = [] if self.guess.is_remembered else [("", _("— please choose —"))]
+        unanswered = [] if self.guess.is_remembered else [("", _("— choose —"))]
         help_text = _("It shows in the timeline and counts in smart lists in any case.")
         starts = select(question, [*unanswered, *answers.items()], help_text)
         remembered = ("yes" if plan.starts_campaigns else "no") if self.guess.is_remembered else ""

@@ -84,7 +84,8 @@ class ImportAdmin(TransferAdmin):
         choices = import_contents(request.user)
         if not choices:
             raise PermissionDenied
-        initial = {"contents": request.GET.get("contents")}
+        usual = next((value for value, _label in choices if value.startswith("people:")), None)
+        initial = {"contents": request.GET.get("contents") or usual}
         form = UploadForm(request.POST or None, request.FILES or None, contents=choices, initial=initial)
         if request.method == "POST" and form.is_valid():
             kind, _colon, subject = form.cleaned_data["contents"].partition(":")

@@ -36,6 +36,8 @@ class InstallationForm(forms.ModelForm):
             "currency": [(code, f"{code}, {names.get(code, code)}") for code in sorted(_currencies())],
             "language": list(settings.LANGUAGES),
         }
+        if "time_zone" in self.fields:
+            self.fields["time_zone"].help_text = _("Reports, and dates in rules, count days in this time zone.")
         for name, offered in choices.items():
             if name not in self.fields:  # shown to who may not change it
                 continue
@@ -70,7 +72,7 @@ class InstallationAdmin(ModelAdmin):
     ) -> HttpResponse:
         context = {
             "title": _("Installation"),
-            "about": _("What holds for everyone here: the day's time zone, the currency, and the first language."),
+            "about": _("Settings for the whole team: time zone, currency and default language."),
         }
         return super().change_view(request, object_id, form_url, context)
 

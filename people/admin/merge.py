@@ -14,8 +14,9 @@ from django.utils.translation import ngettext
 from people.admin.forms import PasteForm, field_label, localized_value
 from people.core.admin.base import PagesAdmin, parse_ids, parse_number, problem_text, request_source, require_rights
 from people.core.errors import RejectedError
+from people.datatypes.keys import MAX_ID
 from people.lists import static_lists
-from people.models import PersonField, PersonMerge
+from people.models import Person, PersonField, PersonMerge
 from people.objects import personal_data as object_data
 from people.persons import merge as person_merge
 
@@ -43,7 +44,8 @@ def choose_people(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpRespo
             form.add_error("people", problem_text(problem))
         if pasted and not pasted.problems:
             return redirect(merge_address([pk, *(person_id for person_id in pasted.person_ids if person_id != pk)]))
-    title = _("Merge person %(id)s with …") % {"id": pk}
+    person = Person.objects.live().filter(pk=min(pk, MAX_ID)).first() or Person(pk=pk)
+    title = _("Merge %(person)s with…") % {"person": person}
     return pages.page(request, "merge_with", title, form=form, person_id=pk)
 
 

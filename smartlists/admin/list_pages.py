@@ -50,7 +50,7 @@ def history_page(request: HttpRequest, pk: int) -> HttpResponse:
     smart_list = find_smart_list(request, pk)
     rows = smart_list.evaluations.defer("members").order_by("-pk")[:HISTORY]
     evaluations = [
-        {"row": row, "joined": len(joined), "left": len(left), "milliseconds": round((row.seconds or 0) * 1000)}
+        {"row": row, "joined": len(joined), "left": len(left), "seconds": row.seconds or 0}
         for row in rows
         for joined, left in [stored_evaluations.membership_changes(row)]
     ]

@@ -65,7 +65,7 @@ INVERSIONS: Mapping[str | None, str | Promise] = {
     "opposite": gettext_lazy("Change to the opposite"),
 }
 EMPTY: Sequence[Choice] = (
-    ("", gettext_lazy("default")),
+    ("", gettext_lazy("treat empty values as usual")),
     ("include", gettext_lazy("include people without a value")),
     ("exclude", gettext_lazy("exclude people without a value")),
 )

@@ -7,11 +7,13 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from people.core.codes import Code
 from people.core.errors import Path, Problem
 from smartlists.campaigns.definitions.sentences import displayed_path
 from smartlists.models import SmartCampaign
 
 ANCHORS = {"triggers": "triggers", "steps": "steps", "audience": "audience", "qualification": "audience"}
+VALUES = ("value", "values")
 FLOW = "admin:smartlists_smartcampaign_change"
 
 
@@ -36,7 +38,7 @@ def link_reasons(
 
 
 def _anchor_and_text(problem: Problem, definition: Mapping[str, Any]) -> tuple[str, str]:
-    part, text = str(problem.path[0]) if problem.path else "", str(problem.message)
+    part, text = str(problem.path[0]) if problem.path else "", _text(problem)
     if part == "steps" and len(problem.path) > 1:
         place = _step_place(problem.path, definition)
         text = _("Step %(step)s: %(problem)s") % {"step": displayed_path(place), "problem": text}
@@ -45,6 +47,13 @@ def _anchor_and_text(problem: Problem, definition: Mapping[str, Any]) -> tuple[s
         number = int(problem.path[1]) + 1
         return f"card-{number}", _("Trigger %(number)s: %(problem)s") % {"number": number, "problem": text}
     return ANCHORS.get(part, ""), text
+
+
+def _text(problem: Problem) -> str:
+    """The sentence of the problem; of a value that is only missing there is nothing that came to be named."""
+    place = next((part for part in reversed(problem.path) if isinstance(part, str)), "")
+    is_empty = problem.code == Code.MISSING_VALUE and place in VALUES
+    return _("fill in the value") if is_empty else str(problem.message)
 
 
 def _step_place(path: Path, definition: Mapping[str, Any]) -> str:

@@ -32,12 +32,14 @@ def test_support_sees_who_a_visitor_is_says_it_and_undoes_it(staff):
     make_hit(visitor, site, "<script>alert(1)</script>", is_bot=True)
     address = f"/admin/activities/visitor/{visitor.pk}/"
     page = staff.get(f"{address}change/").text
-    assert "example.com/pricing" in page and "1 activity waits" in page
+    assert "example.com/pricing" in page and "1 activity waiting" in page
     assert "&lt;script&gt;alert(1)" in page
     staff.post(f"{address}do/associate/", {"person": ann.pk})
     with query_budget("visitors: visitor"):
         page = staff.get(f"{address}change/").text
     assert "Ann Lee" in page and "Signature or server call" in page
+    listed = staff.get("/admin/activities/visitor/").text
+    assert f'timeline/{ann.pk}/"><bdi>Ann Lee</bdi>' in listed and "First event source" in listed
     association = Association.objects.get()
     assert association.created_by.username == "vera" and len(log_of(ann.pk)) == 1
     staff.post(f"{address}do/undo/", {"association": association.pk})

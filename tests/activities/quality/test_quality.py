@@ -78,8 +78,8 @@ def test_news_are_said_once_and_cannot_flood(mia):
     send(shop, deposit(tip=1, tax=2))
     assert notices.notify_of_news() == 2 and notices.notify_of_news() == 0
     assert [str(notice) for notice in Notice.objects.order_by("kind")] == [
-        "New names of events from Shop 100 %s: 40.",
-        "New properties of Deposit Check: 2.",
+        "New event names from Shop 100 %s: 40.",
+        "New properties in events of Deposit Check: 2.",
     ]
     send(shop, message("track", "Another", userId="u-1"))
     assert notices.notify_of_news() == 0, "one unread notice of a source is enough"

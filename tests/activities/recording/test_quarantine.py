@@ -237,7 +237,8 @@ def test_the_page_lists_corrects_and_replays(check, admin_client):
         "external_id": "X",
         "amount": "7",
     }
-    assert "expected an amount" in admin_client.get(address).content.decode()
+    page = admin_client.get(address).content.decode()
+    assert "expected an amount" in page and str(ann) in page and "Deposit Check" in page, "ids have their names"
     assert "1 activity recorded." in admin_client.post(address, values, follow=True).content.decode()
     assert stored(check).filter(attributes={"amount": 7}).count() == 1
     assert "Recorded as activity" in admin_client.get(address).content.decode()

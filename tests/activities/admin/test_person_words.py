@@ -1,0 +1,60 @@
+"""The pages of a person: the same actions on every tab, and names instead of codes on the timeline."""
+
+import re
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.utils import translation
+
+from activities.log.timeline import timeline_entries
+from activities.models import Activity
+from activities.types.standard import ADD_TO_LIST, CHANGE_DATA_VALUE, NEW_PERSON
+from people.core.source import Channel, Source
+from people.lists import static_lists
+from people.models import StaticList
+from people.persons import upsert
+from tests.factories import approved_type, make_person, new_activity, record_rows
+
+pytestmark = pytest.mark.django_db
+
+TABS = (
+    "/admin/activities/activitytype/timeline/{}/",
+    "/admin/people/person/{}/change/",
+    "/admin/people/objectrecord/of-person/{}/",
+    "/admin/activities/activitytype/consents/{}/",
+)
+
+
+def _actions(page: str) -> list[str]:
+    head = page[page.index('<div class="ca-head__steps">') : page.index("</header>", page.index("ca-head__steps"))]
+    controls = re.findall(r"<(?:summary|a|button) [^>]*class=\"ca-button[^>]*>(.*?)</", head, re.DOTALL)
+    return [" ".join(re.sub(r"<[^>]*>|expand_more", " ", text).split()) for text in controls]
+
+
+def test_every_tab_of_a_person_has_the_same_actions_in_the_same_order(client):
+    approved_type()
+    ann = make_person()
+    record_rows(new_activity(ann.pk))
+    client.force_login(get_user_model().objects.create_superuser("vera"))
+    first, *others = [_actions(client.get(address.format(ann.pk)).text) for address in TABS]
+    assert first[:3] == ["Record an activity", "Merge…", "Export (CSV)"]
+    assert all(actions == first for actions in others), others
+
+
+def _latest(person, type_id):
+    return Activity.objects.of_person(person.pk).filter(activity_type_id=type_id).latest("pk")
+
+
+def test_the_timeline_names_fields_and_channels_and_keeps_ids_off_the_row():
+    ann = make_person()
+    upsert.update_person(ann, {"title": "CEO"}, Source(Channel.CAMPAIGN))
+    guests = StaticList.objects.create(name="Guests")
+    static_lists.add_members(guests, [ann.pk], Source(Channel.COMMAND))
+    change, joined, made = (_latest(ann, number) for number in (CHANGE_DATA_VALUE, ADD_TO_LIST, NEW_PERSON))
+    with translation.override("es"):
+        entry = timeline_entries([change])[0]
+        assert entry.primary_text == "Cargo" and "Campaña inteligente" in [value.text for value in entry.values]
+        assert [value.text for value in timeline_entries([joined])[0].on_row] == ["Comando"]
+        assert timeline_entries([made])[0].on_row[0].text == "API"
+    (plain,) = timeline_entries([change], plain=True)
+    assert "title" in [value.text for value in plain.values], "programs read the stored value"
