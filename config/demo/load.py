@@ -15,18 +15,20 @@ from activities.recording import recorder
 from activities.recording import rows as recording_rows
 from activities.recording.rows import NewActivity
 from activities.types.definition import ACTIVITY_TYPES
+from config.demo import files
 from config.demo import manifest as demo_manifest
 from config.demo.activities import LISTS, TYPES, DemoType, demo_activities
 from config.demo.cars import LIST as CARS
 from config.demo.cars import make_cars
 from config.demo.people import demo_people
-from config.demo.story import Story, tell_story
+from config.demo.story import Story, owner_for, tell_story
 from people.core import audit, installation
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.source import Channel, Source
 from people.definitions import drafts, lifecycle
+from people.files.models import Import
 from people.persons import upsert
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import stored as stored_evaluations
@@ -38,6 +40,7 @@ audit.register_actions(
     {"demo_loaded": (1, gettext_lazy("Loaded the demo: %(people)s people, %(activities)s activities"))}
 )
 
+IN_FILE = 60  # people who are imported from a file
 KEY = "demo-{number}"  # external ids, which identify the demo's activities
 
 
@@ -58,8 +61,7 @@ def load_demo(by: Any) -> Loaded:
         raise RejectedError(Problem(Code.DEMO_IS_THERE, _("The demo is there already.")))
     language_code = installation.current_installation().language
     source = Source(Channel.COMMAND, by.pk if by else None)
-    outcomes = upsert.upsert_people(list(demo_people()), source, action=upsert.UpsertAction.DUPLICATE)
-    person_ids = [outcome.person_id for outcome in outcomes if outcome.person_id]
+    person_ids, visitors = _make_people(language_code, source, by)
     types: dict[str, ActivityType] = {}
     count = 0
     numbers = itertools.count(1)
@@ -74,10 +76,19 @@ def load_demo(by: Any) -> Loaded:
     names = {name: row.api_name for name, row in types.items()} | {"car": car.api_name}
     lists = [_make_list(name[language_code], text, names, by) for name, text in (*LISTS, CARS)]
     story = tell_story(person_ids, types, lists, language_code, source, by)
-    story = replace(story, object_type_ids=[car.pk], record_ids=record_ids)
+    count += sum(Import.objects.filter(pk__in=story.import_ids).values_list("added", flat=True))
+    story = replace(story, object_type_ids=[car.pk], record_ids=record_ids, import_ids=[visitors.pk, *story.import_ids])
     loaded = Loaded(person_ids, [row.pk for row in types.values()], [row.pk for row in lists], count, story)
     demo_manifest.note_demo_loaded(by, loaded)
     return loaded
+
+
+def _make_people(language_code: str, source: Source, by: Any) -> tuple[list[int], Import]:
+    """Create the people, the last of them by an import; return their ids and the import."""
+    people = list(demo_people())
+    outcomes = upsert.upsert_people(people[:-IN_FILE], source, action=upsert.UpsertAction.DUPLICATE)
+    job, imported = files.import_people(people[-IN_FILE:], language_code, owner_for(by))
+    return [*(outcome.person_id for outcome in outcomes if outcome.person_id), *imported], job
 
 
 def _make_type(api_name: str, demo_type: DemoType, language_code: str, by: Any) -> ActivityType:

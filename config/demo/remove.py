@@ -10,6 +10,9 @@ from django.utils.translation import gettext_lazy
 
 from activities.log import retention
 from activities.models import Activity, ActivityKey, ActivityType
+from config.access.clients import editing as client_editing
+from config.access.models import ApiClient
+from config.demo import arrivals, files
 from config.demo import manifest as demo_manifest
 from config.demo.cars import remove_cars
 from config.demo.links import remove_links
@@ -59,6 +62,12 @@ def remove_demo(by: Any) -> Removed:
     removed = Removed()
     _remove_story(loaded, by, removed)
     removed.kept += remove_links(loaded.get("link_ids", ()), by)
+    removed.kept += arrivals.remove_forms(loaded.get("form_ids", ()), by)
+    removed.kept += arrivals.remove_sources(loaded.get("source_ids", ()), by)
+    removed.kept += arrivals.remove_webhooks(loaded.get("webhook_ids", ()), by)
+    files.remove_files(loaded.get("import_ids", ()), loaded.get("export_ids", ()))
+    for client in ApiClient.objects.filter(pk__in=loaded.get("client_ids", ())):
+        client_editing.revoke_client(client, by)  # clients are kept, as the log of what they did names them
     for smart_list in SmartList.objects.filter(pk__in=loaded.get("list_ids", ())):
         _delete_if_unused(smart_list, list_editing.delete_smart_list, by, removed)
     for static_list in StaticList.objects.filter(pk__in=loaded.get("static_list_ids", ())):

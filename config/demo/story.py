@@ -1,17 +1,17 @@
-"""The demo's static list, campaigns, saved reports, dashboard, tracked links and rejected rows."""
+"""The demo's static list, campaigns, saved reports, dashboard, tracked links, files, form, program and API client."""
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from activities.models import ActivityType, ApprovedField
-from activities.recording import recorder
-from activities.recording.rows import NewActivity
+from activities.rights import RECORD_ACTIVITY, VIEW_ACTIVITYTYPE
+from config.access.clients import editing as client_editing
+from config.access.models import ApiClient
+from config.demo import arrivals, files
 from config.demo.links import make_links
 from people.core.permissions import owner_of
 from people.core.source import Source
@@ -30,6 +30,8 @@ INVITATION: Text = {"en": "Test drive invitation", "es": "Invitación a una prue
 WELCOME: Text = {"en": "Welcome to the workshop", "es": "Bienvenida al taller"}
 OPEN_DAY: Text = {"en": "Spring open day guests", "es": "Asistentes a la jornada de primavera"}
 DASHBOARD: Text = {"en": "Showroom and workshop", "es": "Concesionario y taller"}
+CLIENT: Text = {"en": "Webinar platform", "es": "Plataforma de webinarios"}
+CLIENT_RIGHTS = (RECORD_ACTIVITY, VIEW_ACTIVITYTYPE)
 # (name, parameters of the reports page, whole width); names in braces are ids of types and of approved fields
 REPORTS: Sequence[tuple[Text, Mapping[str, str], bool]] = (
     (
@@ -50,12 +52,6 @@ REPORTS: Sequence[tuple[Text, Mapping[str, str], bool]] = (
         False,
     ),
 )
-# the mistakes in a workshop's file: kilometres and amounts that are none, for the people with these places
-MISTAKES: Sequence[tuple[int, str, Sequence[tuple[str, Any]]]] = (
-    (3, "Tyres", (("amount", "420.00"), ("kilometres", "48,200 km"))),
-    (17, "Inspection", (("amount", "one hundred eighty"), ("kilometres", 61_300))),
-    (42, "Brakes", (("amount", "310.00"), ("kilometres", "unknown"))),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +65,12 @@ class Story:
     link_ids: Sequence[int] = ()
     object_type_ids: Sequence[int] = ()
     record_ids: Sequence[int] = ()
+    import_ids: Sequence[int] = ()
+    export_ids: Sequence[int] = ()
+    form_ids: Sequence[int] = ()
+    source_ids: Sequence[int] = ()
+    webhook_ids: Sequence[int] = ()
+    client_ids: Sequence[int] = ()
 
 
 def tell_story(
@@ -79,14 +81,34 @@ def tell_story(
     source: Source,
     by: Any,
 ) -> Story:
-    """Make everything; `lists` are the demo's smart lists in their order. The worker runs the campaign."""
+    """Make everything; `lists` are the demo's smart lists in their order. The worker runs the campaign and writes the
+    export; without a user there is nobody to own dashboard, export and API client, so that they are left out."""
+    owner = owner_for(by)
     guests, invited = _make_static_list(OPEN_DAY[language], by), _make_static_list(INVITED[language], by)
     static_lists.add_members(guests, people[:GUESTS], source)
-    campaigns = [_run_invitation(lists[1], invited, language, by), _draft_welcome(types["bookService"], language, by)]
-    _reject_rows(people, types["bookService"], source)
-    reports, boards = _make_dashboard(types, language, by)
-    links = make_links(people, language, by)
-    return Story([guests.pk, invited.pk], [row.pk for row in campaigns], reports, boards, links)
+    visits = files.import_visits(people, types["bookService"], language, owner)
+    invitation = _run_invitation(lists[1], types["attendWebinar"], invited, language, by)
+    welcome = _draft_welcome(types["bookService"], language, by)
+    reports, boards = _make_dashboard(types, language, owner)
+    inbound, webhook = arrivals.make_webhooks(language, by)
+    return Story(
+        static_list_ids=[guests.pk, invited.pk],
+        campaign_ids=[invitation.pk, welcome.pk],
+        report_ids=reports,
+        dashboard_ids=boards,
+        link_ids=make_links(people, language, by),
+        import_ids=[visits.pk],
+        export_ids=[files.export_sales(types["buyCar"], language, owner).pk] if owner else [],
+        form_ids=[arrivals.make_form(people, language, by).pk],
+        source_ids=[arrivals.make_program(people, language, by).pk, inbound.pk],
+        webhook_ids=[webhook.pk],
+        client_ids=[_make_client(language, owner).pk] if owner else [],
+    )
+
+
+def _make_client(language: str, owner: Any) -> ApiClient:
+    """A client that may record activities; nobody gets to know its secret, which can be replaced on its page."""
+    return client_editing.create_client(_free(CLIENT[language], ApiClient.objects), owner, owner, CLIENT_RIGHTS).client
 
 
 def _make_static_list(name: str, by: Any) -> StaticList:
@@ -97,10 +119,12 @@ def _free(name: str, rows: Any) -> str:
     return naming.numbered_name(name, rows.values_list("name", flat=True), " ({})")
 
 
-def _run_invitation(smart_list: SmartList, invited: StaticList, language: str, by: Any) -> SmartCampaign:
-    """A campaign that runs once, on the people of a smart list."""
+def _run_invitation(
+    smart_list: SmartList, webinar: ActivityType, invited: StaticList, language: str, by: Any
+) -> SmartCampaign:
+    """An active campaign: it runs once on the people of a smart list, and listens to those who attend from now on."""
     definition = {
-        "triggers": [],
+        "triggers": [{"type": webinar.api_name, "constraints": []}],
         "audience": {"smart_list": smart_list.pk},
         "qualification": {"how": "once"},
         "steps": [
@@ -111,6 +135,7 @@ def _run_invitation(smart_list: SmartList, invited: StaticList, language: str, b
     campaign = campaign_lifecycle.create_campaign(
         _free(INVITATION[language], SmartCampaign.objects), by, value=definition
     )
+    campaign = campaign_lifecycle.activate_campaign(campaign, by)
     scheduling.schedule_run(campaign, timezone.now(), by)
     return campaign
 
@@ -125,21 +150,8 @@ def _draft_welcome(service: ActivityType, language: str, by: Any) -> SmartCampai
     return campaign_lifecycle.create_campaign(_free(WELCOME[language], SmartCampaign.objects), by, value=definition)
 
 
-def _reject_rows(people: Sequence[int], service: ActivityType, source: Source) -> None:
-    """Record rows whose values do not fit their fields; they wait among the rejected activities."""
-    last_hours = (timezone.now() - timedelta(hours=hours) for hours in itertools.count(1))
-    recorder.record_activities(
-        [
-            NewActivity(people[place], service.pk, moment, work, values, f"demo-workshop-{place}")
-            for (place, work, values), moment in zip(MISTAKES, last_hours, strict=False)
-        ],
-        source,
-    )
-
-
-def _make_dashboard(types: Mapping[str, ActivityType], language: str, by: Any) -> tuple[list[int], list[int]]:
+def _make_dashboard(types: Mapping[str, ActivityType], language: str, owner: Any) -> tuple[list[int], list[int]]:
     """Make saved reports on a shared dashboard; none while there is no user to own them."""
-    owner = owner_of(by) if by else _administrators().first()
     if owner is None:
         return [], []
     ids = dict(_ids(types))
@@ -156,8 +168,10 @@ def _make_dashboard(types: Mapping[str, ActivityType], language: str, by: Any) -
     return [report.pk for report, _is_wide in reports], [dashboard.pk]
 
 
-def _administrators() -> Any:
-    return get_user_model().objects.filter(is_superuser=True, is_active=True).order_by("pk")
+def owner_for(by: Any) -> Any:
+    """The user who owns what the demo makes for one user: who loads it, or the first administrator; None without."""
+    administrators = get_user_model().objects.filter(is_superuser=True, is_active=True)
+    return owner_of(by) if by else administrators.order_by("pk").first()
 
 
 def _ids(types: Mapping[str, ActivityType]) -> Iterator[tuple[str, str]]:

@@ -135,6 +135,11 @@ def notify_users(user_ids: Iterable[int | None], kind: str, page: str, page_id: 
     return len(notices)
 
 
+def withdraw_notices(kind: str, page: str, page_id: int) -> None:
+    """Delete the notices of a kind about a page, read or not, for all users: what they say is no longer true."""
+    Notice.objects.filter(kind=kind, page=page, page_id=page_id).delete()
+
+
 def send_notice_mails() -> int:
     """Send the waiting e-mails, each at most once; return their number. Run by one job at a time."""
     waiting = Notice.objects.filter(to_be_mailed=True).select_related("user").order_by("id")[:200]

@@ -89,6 +89,7 @@ def approve_draft(definition: Definition, by: Any, expected_revision: int | None
     definition.live, definition.draft = draft, None
     drafts.reserve_names(definition)
     audit.write_audit_entry(by, definition, "approved", version=draft.number)
+    notices.withdraw_waiting(definition)
     notices.notify_draft_approved(definition, draft, by)
     return draft
 
@@ -107,6 +108,7 @@ def discard_draft(definition: Definition, by: Any) -> None:
     draft.delete()
     drafts.reserve_names(definition)
     audit.write_audit_entry(by, definition, "draft_discarded")
+    notices.withdraw_waiting(definition)
 
 
 @transaction.atomic
@@ -120,6 +122,7 @@ def return_draft(definition: Definition, by: Any, reason: str) -> None:
     draft.return_reason = reason.strip()
     draft.save(update_fields=["return_reason", "updated_at"])
     audit.write_audit_entry(by, definition, "draft_returned", reason=draft.return_reason)
+    notices.withdraw_waiting(definition)
     notices.notify_draft_returned(definition, draft, by)
 
 
@@ -159,6 +162,7 @@ def delete_definition(definition: Definition, by: Any) -> None:
     definition = _lock(definition, exclusive=True)
     references.refuse_if_used(*deletion_blockers(definition))
     audit.write_audit_entry(by, definition, "deleted")
+    notices.withdraw_waiting(definition)
     if definition.live_id is None:
         definition.delete()
         return
@@ -187,6 +191,8 @@ def undelete_definition(definition: Definition, by: Any) -> None:
     drafts.save_definition(definition, "deleted_at")
     drafts.reserve_names(definition)
     audit.write_audit_entry(by, definition, "undeleted")
+    if definition.draft is not None and not definition.draft.return_reason:
+        notices.notify_approvers(definition, definition.draft, by)
 
 
 @transaction.atomic

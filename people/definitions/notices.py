@@ -32,6 +32,11 @@ def notify_approvers(definition: Definition, draft: Version, by: Any) -> None:
     _notify(_approvers(definition) - _acting_user_ids(by), "draft_waits", definition, name=draft.name)
 
 
+def withdraw_waiting(definition: Definition) -> None:
+    """Delete all notices that the definition's draft is awaiting approval: it is approved, returned or gone."""
+    notifications.withdraw_notices("draft_waits", definition_kind(definition).page, definition.pk)
+
+
 def notify_draft_approved(definition: Definition, draft: Version, by: Any) -> None:
     _notify(_editors(draft) - _acting_user_ids(by), "draft_approved", definition, name=draft.name, version=draft.number)
 

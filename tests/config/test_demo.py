@@ -6,18 +6,40 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
+from django.db.models import Count
+from django.urls import reverse
 from django.utils import timezone
 
 from activities.log import reader as log_reader
-from activities.models import Activity, ActivityRemoval, ActivityType, LinkClick, TrackedLink
+from activities.models import (
+    Activity,
+    ActivityRemoval,
+    ActivityType,
+    EventSource,
+    Form,
+    FormSubmission,
+    InboundWebhook,
+    LinkClick,
+    Sighting,
+    TrackedLink,
+    Visitor,
+)
 from activities.models.quarantine import RefusedActivity
 from config import demo
-from config.demo import story
+from config.access.models import ApiClient
+from config.demo import arrivals, story
+from config.demo.activities import TYPES
 from config.demo.cars import EVERY, NUMBER
 from config.demo.people import demo_people
+from config.pages.navigation import UNFOLD
 from config.pages.reports import ReportForm, answer_report, saved_parameters
+from people.core import installation
 from people.core.errors import RejectedError
+from people.core.models import Installation
+from people.core.notifications import Notice
 from people.core.source import Channel, Source
+from people.files.exports import jobs as export_jobs
+from people.files.models import Export, Import
 from people.models import ObjectChange, ObjectRecord, ObjectType, Person, StaticList, Suppression
 from people.objects import records
 from smartlists.campaigns import dispatcher
@@ -25,11 +47,16 @@ from smartlists.campaigns.running import scheduling
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.lists import editing as list_editing
-from smartlists.models import CampaignRun, Dashboard, SavedReport, SmartCampaign, SmartList
+from smartlists.models import CampaignRun, Dashboard, SavedReport, SmartCampaign, SmartList, Webhook
 from smartlists.rules.text import language
 from tests.factories import approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def files(settings, tmp_path):
+    settings.FILES_DIR = tmp_path
 
 
 def demo_types():
@@ -70,6 +97,39 @@ def test_it_has_something_in_every_place_of_a_marketer_and_all_of_it_goes_again(
     assert demo.remove_demo(owner).kept == []
     assert [model.objects.count() for model in kept] == [0, 0, 0, 0, 0, 0]
     assert not Suppression.objects.exists()  # no person of the demo objected to anything
+
+
+@pytest.mark.parametrize("code", ["en", "es"])
+def test_no_entry_of_the_menu_is_empty_and_nothing_is_left_of_it_afterwards(client, settings, code):
+    Installation.objects.create(time_zone="Europe/Madrid", currency="EUR", language=code)
+    installation.clear_installation_cache()
+    owner = get_user_model().objects.create_superuser("vera")
+    loaded = demo.load_demo(None)
+    client.force_login(owner)
+    entries = [item for part in UNFOLD["SIDEBAR"]["navigation"] for item in part["items"]]
+    pages = {str(item["link"]): client.get(str(item["link"])) for item in entries}
+    assert {page.status_code for page in pages.values()} == {200}
+    lists = {link: page.context["cl"].result_count for link, page in pages.items() if "cl" in (page.context or {})}
+    assert len(lists) >= 15 and {link for link, count in lists.items() if not count} == {
+        reverse("admin:activities_retention_changelist")  # rules that delete: the demo has none
+    }
+    assert sorted(job.refused for job in Import.objects.all()) == [2, 3]
+    assert {notice.parameters["name"] for notice in Notice.objects.filter(kind="draft_waits")} == {
+        TYPES[name].name[code] for name in ("attendWebinar", "redeemVoucher")
+    }
+    export_jobs.run_export(loaded.story.export_ids[0])
+    assert Export.objects.get().rows == 240
+    assert SmartCampaign.objects.get(pk=loaded.story.campaign_ids[0]).state == SmartCampaign.State.ACTIVE
+    assert FormSubmission.objects.filter(state="recorded").count() == arrivals.REQUESTS
+    waiting = Sighting.objects.filter(kind="event").annotate(number=Count("events")).values_list("name", "number")
+    assert set(waiting) == set(arrivals.EVENTS)
+    assert demo.remove_demo(owner).kept == []
+    kinds = Import, Export, FormSubmission, Form, Sighting, EventSource, Notice, InboundWebhook, Webhook
+    assert [model for model in kinds if model.objects.exists()] == []
+    assert (
+        not ApiClient.objects.filter(is_revoked=False).exists() and not Visitor.objects.filter(state="owned").exists()
+    )
+    assert [path.name for path in settings.FILES_DIR.rglob("*") if path.is_file()] == []
 
 
 def test_its_cars_have_a_history_and_go_with_it_unless_somebody_added_one():
@@ -147,9 +207,9 @@ def test_once_is_enough_and_it_can_come_back_under_new_api_names():
 
 def test_the_commands_say_what_they_did_and_are_safe_to_run_again(capsys):
     for command, said in [
-        ("load_demo", "loaded 300 people, 4 activity types and 3,340 activities"),
+        ("load_demo", "loaded 300 people, 4 activity types and 3,364 activities"),
         ("load_demo", "loaded before"),
-        ("remove_demo", "removed 300 people, 4 activity types and 3,340 activities"),
+        ("remove_demo", "removed 300 people, 4 activity types and 3,364 activities"),
         ("remove_demo", "none to remove"),
     ]:
         call_command(command)

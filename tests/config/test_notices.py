@@ -49,6 +49,40 @@ def test_a_draft_from_its_wait_to_its_return_and_approval(team):
     assert of(edda) == ["Deposit Check was approved, version 1.", "The draft of Deposit Check was returned: units?"]
 
 
+@pytest.mark.parametrize("verb", ["approve", "return", "discard", "delete"])
+def test_no_notice_says_that_a_draft_waits_when_it_does_not(team, verb):
+    edda, anna = team
+    check = lifecycle.create_definition(ACTIVITY_TYPES, type_names(), CHECK_FIELDS, edda)
+    other = lifecycle.create_definition(ACTIVITY_TYPES, type_names("Make Call", "makeCall"), CHECK_FIELDS, edda)
+    if verb == "discard":
+        lifecycle.approve_draft(check, None)
+        edit_description(check, "again")
+    notifications.mark_notices_read(anna)
+    get_user_model().objects.create_superuser("root", "root@example.com")
+    edit_description(check, "once more")
+    waiting = Notice.objects.filter(kind="draft_waits", page_id=check.pk)
+    assert waiting.filter(user=anna).exists() and waiting.filter(user__username="root", to_be_mailed=True).exists()
+    {
+        "approve": lambda: lifecycle.approve_draft(check, anna),
+        "return": lambda: lifecycle.return_draft(check, anna, "units?"),
+        "discard": lambda: lifecycle.discard_draft(check, None),
+        "delete": lambda: lifecycle.delete_definition(check, None),
+    }[verb]()
+    assert not waiting.exists() and Notice.objects.filter(kind="draft_waits", page_id=other.pk, user=anna).exists()
+    if verb == "return":
+        edit_description(ActivityType.objects.get(pk=check.pk), "in metres")
+        assert waiting.filter(user=anna).exists()
+
+
+def test_an_undeleted_draft_waits_again(team):
+    check = lifecycle.create_definition(ACTIVITY_TYPES, type_names(), CHECK_FIELDS, team[0])
+    lifecycle.approve_draft(check, None)
+    edit_description(check, "again")
+    lifecycle.delete_definition(check, None)
+    lifecycle.undelete_definition(ActivityType.objects.get(pk=check.pk), None)
+    assert of(team[1]) == ["The draft of Deposit Check is awaiting approval."]
+
+
 def test_e_mails_go_out_once_in_the_readers_language(team):
     lifecycle.create_definition(ACTIVITY_TYPES, type_names(), CHECK_FIELDS, team[0])
     assert notifications.send_notice_mails() == 1 and notifications.send_notice_mails() == 0
