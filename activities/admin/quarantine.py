@@ -25,7 +25,7 @@ from activities.models import ActivityType, RefusedActivity
 from activities.recording import replay as recording_replay
 from activities.recording.quarantine import storing
 from activities.templatetags.activity_tags import picture
-from people.core.admin.base import OwnPages, PagesAdmin, state_badge
+from people.core.admin.base import OwnPages, PagesAdmin, require_rights, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import located_message, quoted_value, restore_problem
 from people.core.numerals import whole_number
@@ -191,6 +191,10 @@ class RefusedActivityAdmin(PagesAdmin):
             text = ngettext("%(count)s row is still rejected.", "%(count)s rows are still rejected.", result.refused)
             messages.warning(request, text % {"count": result.refused})
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        require_rights(request, recording_replay.RIGHT, VIEW_PERSON)
+        return super().changelist_view(request, extra_context)
+
     def own_pages(self) -> OwnPages:
         return [("<int:pk>/", self.row_view, "row")]
 
@@ -199,6 +203,7 @@ class RefusedActivityAdmin(PagesAdmin):
 
     def row_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """One row: the received values, the problems, and a field to correct each value."""
+        require_rights(request, recording_replay.RIGHT, VIEW_PERSON)
         row = get_object_or_404(RefusedActivity.objects.select_related("activity_type__live", "user"), pk=pk)
         if not self.has_view_permission(request, row):
             raise PermissionDenied

@@ -15,7 +15,7 @@ from activities.admin.base import find_type, show_type_page
 from activities.models import ActivityType
 from activities.types.definition import APPROVE, DELETE, EDIT
 from people.core import references
-from people.core.admin.base import parse_number
+from people.core.admin.base import parse_number, require_rights
 from people.core.errors import RejectedError
 from people.definitions import differences, lifecycle
 
@@ -107,13 +107,9 @@ def make_transition(request: HttpRequest, pk: int, step: str) -> HttpResponse:
     """Show the consequences of a transition; make it on POST."""
     activity_type = find_type(request, pk)
     transition = STEPS.get(step)
-    if (
-        transition is None
-        or transition.verb is None
-        or activity_type.is_standard
-        or not request.user.has_perm(transition.right)
-    ):
+    if transition is None or transition.verb is None or activity_type.is_standard:
         raise PermissionDenied
+    require_rights(request, transition.right)
     problem = ""
     if request.method == "POST":
         problem = _name_problem(activity_type, request) if step == "delete" else ""

@@ -22,7 +22,7 @@ def withdraw_by_hand(request: HttpRequest, person_id: int, activity_id: int) -> 
         try:
             person_id = withdrawal.withdraw_activity(activity.pk, request.user)
         except NotAllowedError as refusal:
-            raise PermissionDenied(str(refusal)) from None
+            raise PermissionDenied(refusal.problems[0].expected) from None
         except RejectedError as refusal:
             messages.error(request, str(refusal))
         else:

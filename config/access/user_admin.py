@@ -17,6 +17,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 
 from config.access import roles, sessions
 from config.access.models import Invitation, User
+from config.access.rights import CHANGE_USER
 from config.access.sign_in import account, mfa, passwords
 from config.access.users import deactivation, editing, invitations
 from config.access.users.forms import InvitationForm, UserForm
@@ -69,6 +70,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         return super().has_change_permission(request, obj) and (obj is None or has_rights_of(request.user, obj))
 
     def user_change_password(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        require_rights(request, CHANGE_USER)
         if confirmation := sessions.confirmation_redirect(request):
             return confirmation
         bound: Any = copy(self)
@@ -117,8 +119,8 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
                 issued = invitations.invite_user(
                     request.user, data["email"], form.groups, name=data["name"], language=request.LANGUAGE_CODE
                 )
-            except NotAllowedError:
-                raise PermissionDenied from None
+            except NotAllowedError as refusal:
+                raise PermissionDenied(refusal.problems[0].expected) from None
             except RejectedError as refusal:
                 form.show(refusal.problems)
             else:
@@ -155,8 +157,8 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
                 return confirmation
             try:
                 editing.change_user(user, request.user, form.groups, **values)
-            except NotAllowedError:
-                raise PermissionDenied from None
+            except NotAllowedError as refusal:
+                raise PermissionDenied(refusal.problems[0].expected) from None
             except RejectedError as refusal:
                 form.show(refusal.problems)
             else:

@@ -9,7 +9,6 @@ import django
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.humanize.templatetags.humanize import naturaltime
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
@@ -24,6 +23,7 @@ from activities.sources import health as source_health
 from config.access.rights import VIEW_USER
 from config.observability import probes
 from config.operations import doctor
+from people.core.admin.base import require_rights
 from people.core.maintenance import MaintenanceRun
 from smartlists.models import StoredEvaluation
 
@@ -42,8 +42,7 @@ class StatusLine:
 
 def status_page(request: HttpRequest) -> HttpResponse:
     """Show the current state of the installation."""
-    if not request.user.has_perm(RIGHT):
-        raise PermissionDenied
+    require_rights(request, RIGHT)
     groups = [(title, list(items())) for title, items in GROUPS]
     latest = StoredEvaluation.objects.select_related("smart_list").defer("members", "joined", "left", "rules")
     return render(

@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -30,7 +29,7 @@ from config.pages.report_kinds import FIELDS_OF_THE_TYPE, REPORTS, STEPS
 from config.pages.report_saving import SaveForm, saving_context
 from config.pages.report_tables import Table
 from people.core import installation
-from people.core.admin.base import parse_number
+from people.core.admin.base import parse_number, require_rights
 from people.core.errors import RejectedError
 from people.files.csv_lines import BOM, csv_lines, csv_reply
 from people.rights import EXPORT_PERSON
@@ -52,8 +51,7 @@ def show_report(
     request: HttpRequest, *, is_renewed: bool = False, save_form: SaveForm | None = None
 ) -> HttpResponseBase:
     """Show the report in the query string; `save_form` is a rejected form for saving it."""
-    if not request.user.has_perms(list_reports.RIGHTS):
-        raise PermissionDenied
+    require_rights(request, *list_reports.RIGHTS)
     parameters, saved = report_parameters(request)
     form = ReportForm(parameters, request.user)
     form.is_valid()
@@ -216,7 +214,7 @@ def _query(request: HttpRequest, **more: str) -> str:
 
 
 def _file(request: HttpRequest, form: ReportForm, table: Table) -> StreamingHttpResponse:
-    if form.report_kind.names_people and not request.user.has_perm(EXPORT_PERSON):
-        raise PermissionDenied
+    if form.report_kind.names_people:
+        require_rights(request, EXPORT_PERSON)
     rows = ([cell.raw for cell in row] for row in table.rows)
     return csv_reply(chain([BOM], csv_lines(chain([table.file_headings()], rows))), f"{form.name}.csv")

@@ -32,7 +32,7 @@ def find_row(request: HttpRequest, model: type[S], pk: int, to_change: bool = Fa
     if row is None:
         raise Http404
     if to_change and not saved_reports.may_change(row, request.user):
-        raise PermissionDenied
+        raise PermissionDenied(saved_reports.SHARE)
     return row
 
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from people.admin.days import DayField
 from people.admin.transfers import TransferAdmin, job_badge
-from people.core.admin.base import OwnPages
+from people.core.admin.base import OwnPages, require_rights
 from people.core.errors import RejectedError
 from people.core.source import Channel
 from people.files.csv_lines import attachment
@@ -106,6 +106,10 @@ class ExportAdmin(TransferAdmin):
             return None
         return format_html('<a href="{}">{}</a>', reverse("admin:people_export_file", args=[export.pk]), _("Download"))
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        require_rights(request, EXPORT_PERSON)
+        return super().changelist_view(request, extra_context)
+
     def own_pages(self) -> OwnPages:
         return [
             ("<int:pk>/file/", self.file_view, "file"),
@@ -114,8 +118,7 @@ class ExportAdmin(TransferAdmin):
         ]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        if not self.has_add_permission(request):
-            raise PermissionDenied
+        require_rights(request, EXPORT_PERSON)
         form = ExportForm(request.POST or None, user=request.user)
         if request.method == "POST" and form.is_valid():
             kind, label, _parameters = form.offers[form.cleaned_data["contents"]]
@@ -172,6 +175,7 @@ class ExportAdmin(TransferAdmin):
         return response
 
     def _find(self, request: HttpRequest, pk: int) -> Export:
+        require_rights(request, EXPORT_PERSON)
         export = get_object_or_404(Export.objects.select_related("user"), pk=pk)
         if not self.has_view_permission(request, export):
             raise PermissionDenied

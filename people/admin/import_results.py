@@ -46,8 +46,8 @@ def undo_import(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
         if request.method == "POST" and form.is_valid():
             import_undo.request_import_undo(job, form.cleaned_data["reason"], request.user)
             return redirect("admin:people_import_change", job.pk)
-    except NotAllowedError:
-        raise PermissionDenied from None
+    except NotAllowedError as refusal:
+        raise PermissionDenied(refusal.problems[0].expected) from None
     except RejectedError as refusal:
         messages.error(request, str(refusal))
         return redirect("admin:people_import_change", job.pk)
@@ -93,8 +93,8 @@ def create_list_of_people(request: HttpRequest, job: Import) -> HttpResponse:
         with transaction.atomic():
             static_list = static_lists.create_static_list(name[:255], request.user)
             action = bulk.start_bulk_action("add_to_list", traces.people_created(job), request.user, static_list)
-    except NotAllowedError:
-        raise PermissionDenied from None
+    except NotAllowedError as refusal:
+        raise PermissionDenied(refusal.problems[0].expected) from None
     except RejectedError as refusal:
         messages.error(request, str(refusal))
         return redirect("admin:people_import_people", job.pk)

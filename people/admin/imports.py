@@ -19,7 +19,7 @@ from people.admin import import_forms, import_results
 from people.admin.import_forms import PlanForm, ShapeForm, UploadForm, import_contents
 from people.admin.transfers import TransferAdmin, job_badge
 from people.core import installation
-from people.core.admin.base import OwnPages
+from people.core.admin.base import OwnPages, require_rights
 from people.core.errors import RejectedError, located_message, quoted_value
 from people.core.permissions import user_source
 from people.core.source import Channel
@@ -33,6 +33,7 @@ from people.files.imports.reader import ImportReader
 from people.files.imports.targets import TARGETS
 from people.files.tabular import FileShape
 from people.models import Import, StaticList
+from people.rights import ADD_PERSON
 
 PREVIEW_ROWS = 10
 State = Import.State
@@ -68,6 +69,11 @@ class ImportAdmin(TransferAdmin):
             texts.append(_("%(count)s people created") % {"count": intcomma(job.created)})
         return ", ".join(texts)
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied(ADD_PERSON)
+        return super().changelist_view(request, extra_context)
+
     def own_pages(self) -> OwnPages:
         return [
             ("<int:pk>/step/<str:step>/", require_POST(self.step_view), "step"),
@@ -83,7 +89,7 @@ class ImportAdmin(TransferAdmin):
         """Upload a file."""
         choices = import_contents(request.user)
         if not choices:
-            raise PermissionDenied
+            raise PermissionDenied(ADD_PERSON)
         usual = next((value for value, _label in choices if value.startswith("people:")), None)
         initial = {"contents": request.GET.get("contents") or usual}
         form = UploadForm(request.POST or None, request.FILES or None, contents=choices, initial=initial)
@@ -216,6 +222,7 @@ class ImportAdmin(TransferAdmin):
     def _find(self, request: HttpRequest, pk: int) -> Import:
         job = get_object_or_404(Import.objects.select_related("user"), pk=pk)
         if not self.has_view_permission(request, job):
+            require_rights(request, *TARGETS[job.kind].rights)
             raise PermissionDenied
         return job
 

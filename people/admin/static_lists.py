@@ -224,8 +224,7 @@ class StaticListAdmin(PagesAdmin):
             self.try_verb(request, lambda: folders.delete_folder(folder, request.user), _("Done."))
 
     def _find(self, request: HttpRequest, pk: int) -> StaticList:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
+        require_rights(request, VIEW_STATICLIST)
         static_list = StaticList.objects.select_related("folder", "owner", "created_by").filter(pk=pk).first()
         if static_list is None:
             raise Http404

@@ -194,8 +194,8 @@ def run_webhook_action(request: HttpRequest, pk: int, verb: str) -> HttpResponse
             webhook_editing.delete_webhook(hook, request.user)
             messages.success(request, _("Deleted."))
             return redirect(f"{NAME}_changelist")
-    except NotAllowedError:
-        raise PermissionDenied from None
+    except NotAllowedError as refusal:
+        raise PermissionDenied(refusal.problems[0].expected) from None
     except RejectedError as refusal:
         messages.error(request, str(refusal))
         return redirect(f"{NAME}_change", pk)

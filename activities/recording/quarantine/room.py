@@ -112,10 +112,10 @@ def _is_over(room: _Room, size: int, now: datetime) -> bool:
 
 
 def _bytes_of_today(source: Source, now: datetime) -> int:
-    """The size of the sender's rows that were refused today (UTC) for the first time."""
+    """The size of the sender's rows that were refused today (UTC): also of earlier ones, whose text may have grown."""
     where, parameters = sender_condition(source)
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return _size_of(f"where last_at >= %s and first_at >= %s and {where}", [midnight, midnight, *parameters])
+    return _size_of(f"where last_at >= %s and {where}", [midnight, *parameters])
 
 
 def _stored_bytes() -> int:

@@ -51,6 +51,7 @@ _COLUMNS = (
     ("problems", "jsonb"),
     ("event_source_id", "bigint"),
 )
+_RAW = [name for name, _type in _COLUMNS].index("raw")
 
 
 # columns of the stored row that a row sent again replaces; a text too large to be kept replaces nothing
@@ -124,11 +125,16 @@ def _fitting(rows: list[tuple[Any, ...]], source: Source) -> tuple[list[tuple[An
             cursor.execute(
                 f"select key from refused_activity where {where} and key = any(%s)", [*parameters, list(others)]
             )
-            fitting += [others.pop(key) for (key,) in cursor.fetchall()]
+            # counted, but with the text that is stored: the new one may be much longer
+            fitting += [_without_text(others.pop(key)) for (key,) in cursor.fetchall()]
         fitting.sort(key=lambda row: row[3])
     left_out = Counter(bounds[key] for key in others)
     transaction.on_commit(lambda: _count_left_out(left_out))
     return fitting, set(others)
+
+
+def _without_text(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*row[:_RAW], "", *row[_RAW + 1 :])
 
 
 def _count_left_out(rows: Mapping[room.Bound, int]) -> None:

@@ -7,7 +7,6 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
 from django.utils import timezone
@@ -20,6 +19,7 @@ from config.access.rights import VIEW_LOGENTRY
 from config.access.sessions import signed_in_user
 from people.admin.days import DayField
 from people.core import audit
+from people.core.admin.base import require_rights
 from people.datatypes.keys import MAX_ID
 from people.files.csv_lines import file_reply
 
@@ -99,8 +99,7 @@ def export_audit(request: HttpRequest) -> Any:
 
 
 def _search_form(request: HttpRequest) -> SearchForm:
-    if not request.user.has_perm(RIGHT):
-        raise PermissionDenied
+    require_rights(request, RIGHT)
     return SearchForm(request.GET)
 
 

@@ -18,7 +18,8 @@ from config.access.clients import editing as client_editing
 from config.access.clients import failures as client_failures
 from config.access.clients.offered_rights import RightsField
 from config.access.models import ApiClient
-from people.core.admin.base import PagesAdmin, state_badge
+from config.access.rights import CHANGE_APICLIENT
+from people.core.admin.base import PagesAdmin, require_rights, state_badge
 from people.core.admin.search import WordSearch
 from people.core.errors import NotAllowedError, RejectedError
 from people.core.numerals import whole_number
@@ -170,8 +171,8 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
         client = self._posted(request, pk)
         try:
             client_editing.revoke_client(client, request.user)
-        except NotAllowedError:
-            raise PermissionDenied from None
+        except NotAllowedError as refusal:
+            raise PermissionDenied(refusal.problems[0].expected) from None
         messages.success(request, _("Revoked: the client no longer has access."))
         return redirect("admin:access_apiclient_change", pk)
 
@@ -184,9 +185,10 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
         return client
 
     def _posted(self, request: HttpRequest, pk: int) -> ApiClient:
+        require_rights(request, CHANGE_APICLIENT)
         client = self._find(request, pk)
         if request.method != "POST" or not self.has_change_permission(request, client):
-            raise PermissionDenied
+            raise PermissionDenied(CHANGE_APICLIENT)
         return client
 
     def _show_secret(self, request: HttpRequest, credentials: client_editing.Credentials) -> HttpResponse:

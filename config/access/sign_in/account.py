@@ -136,7 +136,7 @@ def confirmed_post_page(request: HttpRequest) -> HttpResponse:
 def user_sign_in_page(request: HttpRequest, user_id: int) -> HttpResponse:
     """Show another user's sessions to an administrator, who can end them and reset the second step."""
     if not request.user.has_perm(CHANGE_USER):
-        raise PermissionDenied
+        raise PermissionDenied(CHANGE_USER)
     user: Any = get_object_or_404(get_user_model(), pk=user_id, is_api_only=False)
     if not admin.site._registry[type(user)].has_change_permission(request, user):
         raise PermissionDenied

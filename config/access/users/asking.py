@@ -26,7 +26,7 @@ MOST_AN_HOUR = 20  # requests of one user
 HOUR = 3600
 HOME: tuple[str, None] = ("admin:index", None)
 NO_PAGES = ("login", "logout")  # of the admin
-CHANGES = CHANGE_USER  # the right to give roles: its holders can help with every request
+GIVES_ROLES = CHANGE_USER  # its holders can help with every request
 
 notifications.register_notice_kinds(
     {
@@ -40,8 +40,11 @@ notifications.register_notice_kinds(
 
 
 def users_with_right(right: str, besides: Any = None) -> list[Any]:
-    """Return active users with the right except `besides`, those with a role before superusers; at most MOST_USERS."""
-    app, _dot, codename = right.partition(".")
+    """Return active users with the right except `besides`, those with a role before superusers; at most MOST_USERS.
+
+    Without a right, those who give roles.
+    """
+    app, _dot, codename = (right or GIVES_ROLES).partition(".")
     names = {"content_type__app_label": app, "codename": codename}
     by_role = Q(**{f"groups__permissions__{name}": value for name, value in names.items()})
     directly = Q(**{f"user_permissions__{name}": value for name, value in names.items()})
@@ -53,21 +56,23 @@ def users_with_right(right: str, besides: Any = None) -> list[Any]:
 
 
 def right_for_page(path: str, right: Any = "") -> str:
-    """Return the right that a page needs: `given` if it exists, else the one implied by an address of the admin.
+    """Return the right that a page needs: `right`, with which the page refused, if it is the name of one.
 
-    Without either it is the right to change users, whose holders can give every other right.
+    Else the one of the model by which Django opens its own pages, which refuse without a name; pages with another
+    right refuse with its name. Empty for all other pages, of which the address does not show the right.
     """
     if right and offered_rights.right_labels([str(right)]):
         return str(right)
     try:
         match = resolve(path)
     except Resolver404:
-        return CHANGES
+        return ""
     for ending, verb in (("_changelist", "view"), ("_add", "add"), ("_change", "change"), ("_delete", "delete")):
         app, _line, model = (match.url_name or "").removesuffix(ending).partition("_")
-        if (match.url_name or "").endswith(ending) and offered_rights.right_labels([f"{app}.{verb}_{model}"]):
-            return f"{app}.{verb}_{model}"
-    return CHANGES
+        implied = f"{app}.{verb}_{model}"
+        if (match.url_name or "").endswith(ending) and offered_rights.right_labels([implied]):
+            return implied
+    return ""
 
 
 def help_key(user: Any, right: str, path: str) -> str:
@@ -91,7 +96,8 @@ def request_help(by: Any, right: str, path: str) -> list[Any]:
         raise RejectedError(Problem(Code.THROTTLED, _("You have asked often. Try again in an hour."), ()))
     notified = users_with_right(right, by)
     page, page_id = _page_and_id(path)
-    who, what = by.get_full_name() or by.get_username(), str(offered_rights.right_labels([right]).get(right, right))
+    who = by.get_full_name() or by.get_username()
+    what = str(offered_rights.right_labels([right]).get(right) or _("to open a page that their role doesn't include"))
     notifications.notify_users([user.pk for user in notified], "access_asked", page, page_id, who=who, what=what)
     return notified
 

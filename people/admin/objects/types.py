@@ -288,8 +288,9 @@ def make_step(request: HttpRequest, pk: int, step: str) -> HttpResponse:
     """Show the effect of a step of the life cycle; make it on POST."""
     object_type = find_type(request, pk)
     chosen = STEPS.get(step)
-    if chosen is None or not request.user.has_perm(chosen.right):
+    if chosen is None:
         raise PermissionDenied
+    require_rights(request, chosen.right)
     problem = ""
     if request.method == "POST":
         try:

@@ -250,8 +250,8 @@ def try_campaign_page(request: HttpRequest, pk: int) -> HttpResponse:
             response = _TRY_ACTIONS[request.POST.get("do", "")](request, campaign, context)
         except KeyError:
             raise PermissionDenied from None
-        except NotAllowedError:
-            raise PermissionDenied from None
+        except NotAllowedError as refusal:
+            raise PermissionDenied(refusal.problems[0].expected) from None
         except RejectedError as refusal:
             context["problem"] = str(refusal)
         else:
@@ -329,8 +329,8 @@ def change_campaign_state(request: HttpRequest, pk: int, verb: str) -> HttpRespo
         raise PermissionDenied
     try:
         message, undo = _VERBS[verb](request, campaign)
-    except NotAllowedError:
-        raise PermissionDenied from None
+    except NotAllowedError as refusal:
+        raise PermissionDenied(refusal.problems[0].expected) from None
     except RejectedError as refusal:
         for problem in refusal.problems:
             messages.error(request, str(problem.message))

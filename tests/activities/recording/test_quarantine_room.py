@@ -79,6 +79,19 @@ def test_of_one_sender_and_day_as_much_is_kept_as_there_is_room(ann, channel):
     assert RefusedActivity.objects.filter(user=olga).count() == kept + 5, "another day"
 
 
+def test_rows_that_are_stored_do_not_grow_beyond_the_room(ann):
+    keyed = [new_activity(ann.pk, amount="many", external_id=f"row {number}") for number in range(200)]
+    record_activities(keyed, Source(Channel.API, None))
+    kept = RefusedActivity.objects.count()
+    long = [new_activity(ann.pk, amount="many " * 2_000, external_id=f"row {number}") for number in range(200)]
+    for _again in range(3):
+        record_activities(long, Source(Channel.API, None))
+        quarantine.forget_rooms()
+    # the last text for which there was room, at most
+    assert RefusedActivity.objects.count() == kept and bytes_kept() <= ROOM + 12_000
+    assert RefusedActivity.objects.filter(times=4).count() == kept, "each is counted"
+
+
 def test_a_process_takes_a_share_and_counts_stored_rows_when_it_is_used_up(ann, django_assert_max_num_queries):
     refuse(ann, 0, 60)
     kept = RefusedActivity.objects.count()
