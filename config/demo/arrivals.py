@@ -72,9 +72,8 @@ def make_program(people: Sequence[int], language: str, by: Any) -> EventSource:
     """Make the program, whose events wait in the inbox. Its write key is shown to nobody."""
     name = naming.numbered_name(PROGRAM[language], EventSource.objects.values_list("name", flat=True), " ({})")
     program = source_editing.create_source(name, EventSource.Kind.SERVER, by, user_id_field="").key.source
-    emails = list(
-        Person.objects.filter(pk__in=people, email__isnull=False).order_by("pk").values_list("email", flat=True)
-    )
+    rows = Person.objects.filter(pk__in=people, email__isnull=False).order_by("pk")
+    emails = [email for email in rows.values_list("email", flat=True) if email]
     now = timezone.now()
     body = json.dumps({"batch": list(_messages(emails)), "sentAt": now.isoformat()}).encode()
     client = Client(Sender(program, SourceKey(source=program), None), now, parse_agent(""))
