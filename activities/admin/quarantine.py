@@ -287,7 +287,7 @@ def _field_names(activity_type: ActivityType) -> list[str]:
 
 
 def _meanings(row: RefusedActivity, values: Mapping[str, str]) -> dict[str, str]:
-    """What the ids and the moment among the values stand for, as other pages show it; only where it is known."""
+    """The names behind the ids among the values, and the moment in the active locale; without those not known."""
     meanings = {"activity_type": str(row.activity_type)} if row.activity_type else {}
     person = Person.objects.live().filter(pk=whole_number(values["person"], -1, most_digits=9)).first()
     if person is not None:
