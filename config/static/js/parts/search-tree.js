@@ -3,6 +3,10 @@
 import { element } from "./elements.js";
 
 const FEW = 12; // so many choices are shown without opening a group
+// heights of the tree, in pixels
+const TALLEST = 352;
+const ENOUGH = 224; // with so much room under the box it is never above it
+const LEAST = 128;
 const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase().trim();
 
 /** Puts a search box over each `select[data-adds]` of the root; `words` are the texts it needs. */
@@ -47,7 +51,7 @@ export function searchToAdd(root, words) {
       if (!item) return entry.removeAttribute("aria-activedescendant");
       item.setAttribute("aria-selected", "true");
       entry.setAttribute("aria-activedescendant", item.id);
-      (item.querySelector(":scope > .ca-tree__group") || item).scrollIntoView({ block: "nearest" });
+      if (!tree.hidden) item.scrollIntoView({ block: "nearest" });
     };
     const branch = (group, number, found, isOpen) => {
       const item = element("li", {
@@ -85,9 +89,18 @@ export function searchToAdd(root, words) {
         );
       activate(wanted.length ? tree.querySelector("[data-value]") : null);
     };
+    // Over the page under the box, or above it where there is more room: no taller than the room in the window.
+    const place = () => {
+      const { top, bottom } = entry.getBoundingClientRect();
+      const below = window.innerHeight - bottom;
+      const isAbove = below < ENOUGH && top > below;
+      tree.classList.toggle("ca-tree--above", isAbove);
+      tree.style.maxHeight = `${Math.max(LEAST, Math.min(TALLEST, (isAbove ? top : below) - 8))}px`;
+    };
     const show = () => {
       if (!tree.hidden) return;
       draw();
+      place();
       tree.hidden = false;
       entry.setAttribute("aria-expanded", "true");
     };
@@ -100,6 +113,7 @@ export function searchToAdd(root, words) {
       open[isOpen ? "add" : "delete"](item.dataset.group);
       item.setAttribute("aria-expanded", String(isOpen));
       item.querySelector("[role=group]").hidden = !isOpen;
+      if (!isOpen && item.contains(active)) activate(null);
     };
     const choose = (item) => {
       if (!item || item.ariaDisabled === "true") return;
@@ -109,23 +123,15 @@ export function searchToAdd(root, words) {
       select.value = item.dataset.value;
       select.dispatchEvent(new Event("change", { bubbles: true }));
     };
-    const visible = () =>
-      [...tree.querySelectorAll("[role=treeitem]:not([aria-disabled])")].filter(
-        (item) => !item.closest("[role=group][hidden]"),
-      );
+    // The arrows go through the choices alone, and open the group of the one that they come to.
     const step = (by) => {
-      const items = visible();
-      const now = items.indexOf(active);
-      activate(items[now < 0 ? (by > 0 ? 0 : items.length - 1) : (now + by + items.length) % items.length]);
-    };
-    const sideways = (isOpen) => {
-      if (!active) return;
-      if (active.dataset.group === undefined) {
-        const parent = active.parentElement.closest("[role=treeitem]");
-        if (!isOpen && parent) activate(parent);
-      } else {
-        toggle(active, isOpen);
-      }
+      const leaves = [...tree.querySelectorAll("[data-value]")];
+      if (!leaves.length) return;
+      const now = leaves.indexOf(active);
+      const next = leaves[now < 0 ? (by > 0 ? 0 : leaves.length - 1) : (now + by + leaves.length) % leaves.length];
+      const group = next.closest("[data-group]");
+      if (group?.getAttribute("aria-expanded") === "false") toggle(group, true);
+      activate(next);
     };
 
     entry.addEventListener("input", () => {
@@ -140,8 +146,6 @@ export function searchToAdd(root, words) {
       const does = {
         ArrowDown: () => (isShut ? show() : step(1)),
         ArrowUp: () => !isShut && step(-1),
-        ArrowRight: !isShut && active && (() => sideways(true)),
-        ArrowLeft: !isShut && active && (() => sideways(false)),
         Enter: () => (isShut ? show() : choose(active)),
         Escape: close,
       }[event.key];
