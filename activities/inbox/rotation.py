@@ -1,6 +1,6 @@
-"""Where a name or its source has as many waiting events as it may, new events take the place of the name's oldest.
+"""New events of a name take the place of its oldest ones if the name or its source has reached its bound.
 
-So what waits is recent. Up to `RATE` events a second of one name are exchanged, and `BURST` at once: of a flood a
+So the waiting events are recent. Up to `RATE` events a second of one name are exchanged, and `BURST` at once: of a flood a
 sample is kept and the rest is counted, so that a million events of one typing error write little. With an event goes
 its message id: nothing is kept of it, and sent again it is new.
 """

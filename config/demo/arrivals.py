@@ -1,4 +1,4 @@
-"""What joins the demo to other software: a form, a program whose events no type takes yet, and webhooks both ways."""
+"""The demo's connections with other software: a form, a program whose events no type takes yet, and webhooks both ways."""
 
 import json
 import random
@@ -69,7 +69,7 @@ def make_form(people: Sequence[int], language: str, by: Any) -> Form:
 
 
 def make_program(people: Sequence[int], language: str, by: Any) -> EventSource:
-    """Make the program, whose events wait in the inbox. Its write key is shown to nobody."""
+    """Make the program, whose events wait in the inbox. Its write key is not shown."""
     name = naming.numbered_name(PROGRAM[language], EventSource.objects.values_list("name", flat=True), " ({})")
     program = source_editing.create_source(name, EventSource.Kind.SERVER, by, user_id_field="").key.source
     rows = Person.objects.filter(pk__in=people, email__isnull=False).order_by("pk")
