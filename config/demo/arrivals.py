@@ -1,4 +1,4 @@
-"""The demo's connections with other software: a form, a program whose events no type takes yet, and webhooks both ways."""
+"""The demo's connections with other software: a form, a program with events of no type yet, and webhooks both ways."""
 
 import json
 import random
