@@ -44,6 +44,12 @@ class _Target:
     rows: list[int] = field(default_factory=list)
     changing: set[int] = field(default_factory=set)  # those of its rows that change something
 
+    def leads_elsewhere(self) -> bool:
+        """Return True if its dedupe values or links changed: with any other change it meets no other record."""
+        record = self.record
+        now = (bytes(record.dedupe_hash), record.person_id, record.linked_id)
+        return now != (self.hash_before, self.person_before, self.linked_before)
+
     def canonical(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The canonical values of the record after `row`."""
         return {**self.before, **self.values, **row}
@@ -84,6 +90,7 @@ class RecordBatch:
         self._new_values = [new.get(name) for name in _COLUMNS]
         self.hashes: dict[int, bytes] = {}  # of the dedupe values of rows that name their records by these
         self.moved: set[int] = set()  # records with new dedupe values
+        self.identities: dict[int, tuple[str | int, ...]] = {}  # those whose dedupe values have links: of the new ones
         self.holders: dict[bytes, int | None] = {}  # the record with these dedupe values after the rows so far
 
     def run(self, dry_run: bool, expected_revisions: Mapping[int, int]) -> list[RecordOutcome]:
@@ -317,10 +324,12 @@ class RecordBatch:
         before = bytes(record.dedupe_hash)
         if not self.schema.links_in_key or record.pk is None or digest == before:
             return None
-        keys = tuple(self.schema.dedupe_keys(values))
-        people, records = (columns.get(name, getattr(record, name)) for name in ("person_id", "linked_id"))
-        alike = siblings.named_alike(self.schema, {0: siblings.NamedRecord(keys, people, records)})
-        if alike.get(0, record.pk) in {record.pk, *self.moved}:  # those that rows before moved are no longer there
+        targets = (columns.get(name, getattr(record, name)) for name in ("person_id", "linked_id"))
+        named = siblings.NamedRecord(tuple(self.schema.dedupe_keys(values)), *targets)
+        alike = siblings.named_alike(self.schema, {0: named}).get(0, record.pk)
+        identity, others = siblings.identity_of(self.schema, named), {**self.identities, record.pk: None}.values()
+        if alike in {record.pk, *self.moved} and identity not in others:  # those moved before are no longer there
+            self.identities[record.pk] = identity
             return None
         return Problem(Code.VALUE_TAKEN, _("another record has these dedupe values"), (self.schema.dedupe[0].api_name,))
 
@@ -337,8 +346,9 @@ class RecordBatch:
             record_sql.update_records([target.record for target in changed], [target.text for target in changed])
         record_sql.write_changes([pending[id(target)] for target in targets if id(target) in pending], self.source)
         links.join_records(self.schema, [target.record for target in (*new, *moved)], self.source)
-        if self.schema.links_in_key:
-            doubles.settle_records([target.record.pk for target in (*new, *changed)], self.source)
+        meeting = (*new, *(target for target in changed if target.leads_elsewhere()))
+        if self.schema.links_in_key and meeting:  # find_records has locked whom these name
+            doubles.settle_records([target.record.pk for target in meeting], self.source)
 
     def _change(self, target: _Target) -> record_sql.PendingChange | None:
         """The change of a record by all its rows; None if they change nothing."""

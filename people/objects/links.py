@@ -33,6 +33,10 @@ from people.objects.schema import ObjectSchema, RecordField, hash_of_keys
 
 BUCKETS = 1024  # of locks: a large batch cannot fill the server's lock table
 JOINED_AT_ONCE = 5_000  # records in memory
+# the records that wait, of the types, for the keys; with the id of each key
+_WAITING = """from unnest(%s::int[], %s::text[], %s::bigint[]) as v (type_id, key, id)
+    join object_record r on r.object_type_id = v.type_id and md5(r.{side}_key) = md5(v.key) and r.{side}_key = v.key
+    where r.{side}_id is null and r.{side}_key is not null and r.deleted_at is null"""
 Target = int | Problem | None  # the id that a value names, why it names none, or None while it waits
 
 
@@ -191,29 +195,53 @@ def _approved_links() -> list[_ApprovedLink]:
 def _join(side: str, types: Sequence[int], waits: Sequence[tuple[int, str, int]], source: Source) -> None:
     """Set the link of the records of type `waits[0]` that wait for key `waits[1]` to the id `waits[2]`.
 
-    `side` is "person" or "linked"; `types` is the order in which records are locked. Writes their changes.
+    `side` is "person" or "linked"; `types` is the order in which records are locked, those of a type with links in its
+    dedupe values after the targets of these. Writes their changes.
     """
     if not waits:
         return
-    type_ids, keys, ids = zip(*waits, strict=True)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""with waiting as materialized (
-                select r.id, v.id as named from unnest(%s::int[], %s::text[], %s::bigint[]) as v (type_id, key, id)
-                join object_record r on r.object_type_id = v.type_id
-                    and md5(r.{side}_key) = md5(v.key) and r.{side}_key = v.key
-                where r.{side}_id is null and r.{side}_key is not null and r.deleted_at is null
-                order by array_position(%s::int[], r.object_type_id), r.id for no key update of r)
-            update object_record r set {side}_id = w.named, revision = r.revision + 1, updated_at = now()
-            from waiting w where r.id = w.id returning r.id""",
-            [list(type_ids), list(keys), list(ids), list(dict.fromkeys(types))],
-        )
-        joined_ids = sorted(pk for (pk,) in cursor.fetchall())
+    waiting = _waiting(side, waits)
+    keys = {key.type_id: key for key in doubles.linked_keys(waiting)} if waiting else {}
+    joined_ids: list[int] = []
+    for type_id in dict.fromkeys(type_id for type_id in types if type_id in waiting):
+        if key := keys.get(type_id):
+            is_target = key.target == f"{side}_id"
+            doubles.lock_records(key, waiting[type_id], waiting[type_id].values() if is_target else ())
+        joined_ids += _set_links(side, [wait for wait in waits if wait[0] == type_id])
+    joined_ids.sort()
     kind = ObjectChange.Kind.JOINED if side == "person" else ObjectChange.Kind.LINKED
     for start in range(0, len(joined_ids), JOINED_AT_ONCE):
         joined = ObjectRecord.objects.filter(pk__in=joined_ids[start : start + JOINED_AT_ONCE]).order_by("pk")
         record_sql.write_changes([record_sql.PendingChange(record, kind) for record in joined], source)
-    doubles.settle_records(joined_ids, source)
+    if keys:
+        doubles.settle_records(joined_ids, source)
+
+
+def _waiting(side: str, waits: Sequence[tuple[int, str, int]]) -> dict[int, dict[int, int]]:
+    """By type, the records that wait, with the id that each gets; no other comes to wait: the values are locked."""
+    found: dict[int, dict[int, int]] = defaultdict(dict)
+    with connection.cursor() as cursor:
+        cursor.execute(f"select r.object_type_id, r.id, v.id {_WAITING.format(side=side)}", _columns(waits))
+        for type_id, pk, named in cursor.fetchall():
+            found[type_id][pk] = named
+    return found
+
+
+def _set_links(side: str, waits: Sequence[tuple[int, str, int]]) -> list[int]:
+    """Set the links of the records of one type that wait; return the ids of the records."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""with waiting as materialized (
+                select r.id, v.id as named {_WAITING.format(side=side)} order by r.id for no key update of r)
+            update object_record r set {side}_id = w.named, revision = r.revision + 1, updated_at = now()
+            from waiting w where r.id = w.id returning r.id""",
+            _columns(waits),
+        )
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def _columns(waits: Sequence[tuple[int, str, int]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*waits, strict=True)]
 
 
 def _newly_matchable_ids(announcement: events.Announcement) -> Callable[[str], list[int]] | None:

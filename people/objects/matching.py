@@ -14,7 +14,7 @@ from people.datatypes.keys import MAX_BIG_ID
 from people.datatypes.parsing import is_blank
 from people.models import ObjectRecord
 from people.objects import links
-from people.objects.identity.siblings import ids_by_dedupe_values
+from people.objects.identity import siblings
 from people.objects.outcomes import RecordKey
 from people.objects.schema import ObjectSchema, writable_schema
 
@@ -66,13 +66,16 @@ def find_records(
     records = existing.order_by("pk").select_for_update(no_key=True)
     if key is RecordKey.DEDUPE:
         if schema.links_in_key:
-            named = ids_by_dedupe_values(schema, values, locks_targets=True)
+            named = siblings.ids_by_dedupe_values(schema, values, locks_targets=True)
             found = {record.pk: record for record in records.filter(pk__in=named.values())}
             return {place: found[pk] for place, pk in named.items() if pk in found}
         by_hash = {bytes(record.dedupe_hash): record for record in _with_hashes(records, hashes.values())}
         return {place: by_hash[digest] for place, digest in hashes.items() if digest in by_hash}
     name, parse = ("pk", parse_record_id) if key is RecordKey.ID else ("guid", links.parse_guid)
     ids = {place: parse(rows[place][key]) for place in values}
+    if schema.links_in_key:
+        named_ids = existing.filter(**{f"{name}__in": set(ids.values())}).values_list("pk", flat=True)
+        siblings.lock_moving(schema, named_ids, values.values())
     by_id = {getattr(record, name): record for record in records.filter(**{f"{name}__in": set(ids.values())})}
     return {place: by_id[record_id] for place, record_id in ids.items() if record_id in by_id}
 

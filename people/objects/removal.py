@@ -118,12 +118,20 @@ def restore_records(
 def _leave_out_named_alike(
     schema: ObjectSchema, restored: dict[int, ObjectRecord], outcomes: list[RecordOutcome]
 ) -> None:
-    """Refuse records whose dedupe values name the same person or record as those of another record by now."""
+    """Refuse records whose dedupe values name the same person or record as those of another record by now.
+
+    The other record exists already, or comes before in `restored`.
+    """
     if not schema.links_in_key or not restored:
         return
     named = {pk: siblings.named_by_record(schema, record) for pk, record in restored.items()}
-    siblings.lock_named(schema, named.values())
-    for pk in siblings.named_alike(schema, named):
+    alike = siblings.named_alike(schema, named)
+    identities: set[tuple[str | int, ...]] = set()
+    for pk, row in named.items():
+        identity = siblings.identity_of(schema, row)
+        if pk not in alike and identity not in identities:
+            identities.add(identity)
+            continue
         place = next(place for place, outcome in enumerate(outcomes) if outcome.record_id == pk)
         outcomes[place] = refused_outcome(_taken())
         del restored[pk]
@@ -147,10 +155,14 @@ def _lock_deleted(
     hashes = {bytes(record.dedupe_hash) for record in seen.values()}
     lock_keys(type_id, hashes)
     links.lock_links(schema, [schema.canonical(record.fields) for record in seen.values()])
+    before = {pk: (record.fields, record.person_id, record.linked_id) for pk, record in seen.items()}
+    if schema.links_in_key:
+        links.resolve_waiting(schema, list(seen.values()))
+        siblings.lock_named(schema, [siblings.named_by_record(schema, record) for record in seen.values()])
     locked = {
         row.pk: row
         for row in records.filter(pk__in=seen).order_by("pk").select_for_update(no_key=True)
-        if row.fields == seen[row.pk].fields
+        if (row.fields, row.person_id, row.linked_id) == before[row.pk]
     }
     taken = records.existing().filter(dedupe_hash__in=hashes).values_list("dedupe_hash", flat=True)
     return schema, locked, {bytes(digest) for digest in taken}

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import Q
 
 from people.core.db import locks
 from people.core.source import Source
@@ -19,6 +20,7 @@ from people.models import ApprovedObjectField, ObjectChange, ObjectRecord
 from people.models.object_types import PERSON
 from people.objects import record_sql
 
+TRIES = 5  # to lock records whose links another transaction changes at the same moment
 BUCKETS = 1024  # of locks: a large batch cannot fill the server's lock table
 Kind = ObjectChange.Kind
 # a record that takes part: not deleted, or replaced by one that a user has not deleted since, or that has moved away
@@ -35,6 +37,11 @@ class LinkedKey:
     has_person: bool
     has_record: bool
     others: Sequence[str]  # the dedupe fields that are no links
+
+    @property
+    def target(self) -> str:
+        """The column of the targets that are locked: the rest of the key distinguishes those of one person."""
+        return "person_id" if self.has_person else "linked_id"
 
     def columns(self, person: str = "r.person_id") -> list[str]:
         """SQL for the dedupe values of the records `r` of the type; `person` is that for the person's id."""
@@ -94,10 +101,39 @@ def lock_targets(type_id: int, people: Iterable[int], records: Iterable[int]) ->
     locks.acquire_exclusive(locks.lock_key(locks.LockSpace.OBJECT_TARGET, number) for number in numbers)
 
 
+def lock_records(key: LinkedKey, record_ids: Collection[int], named_ids: Collection[int]) -> None:
+    """Lock the targets of records whose links or dedupe values are about to change, then the rows that can meet.
+
+    `named_ids`: the targets that the records will have, in the column `key.target`. Those that they have are read
+    without a lock: where they have changed by the time they are locked, all locks are given back and taken anew.
+    """
+    for tries_left in reversed(range(TRIES)):
+        start = transaction.savepoint()
+        targets = _targets_of(key, record_ids) | set(named_ids)
+        lock_targets(key.type_id, *((targets, ()) if key.has_person else ((), targets)))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""select from object_record where id = any(%s) or object_type_id = %s and {key.target} = any(%s)
+                    and (deleted_at is null or replaced_by_id is not null) order by id for no key update""",
+                [list(record_ids), key.type_id, list(targets)],
+            )
+        if not tries_left or _targets_of(key, record_ids) <= targets:
+            transaction.savepoint_commit(start)
+            return
+        transaction.savepoint_rollback(start)
+
+
+def _targets_of(key: LinkedKey, record_ids: Collection[int]) -> set[int]:
+    """The targets of these records, and of those that they replaced."""
+    rows = ObjectRecord.objects.filter(Q(pk__in=record_ids) | Q(replaced_by_id__in=record_ids))
+    return {target for target in rows.values_list(key.target, flat=True) if target is not None}
+
+
 def settle_records(record_ids: Collection[int], source: Source) -> int:
     """Let one of the records stay where records meet one of these; return how many were replaced.
 
-    The caller has locked these records. Changes are written as back-fill: no campaign starts.
+    The caller has locked these records and, before them, the targets of their links. Changes are written as back-fill:
+    no campaign starts.
     """
     number, pending = 0, set(record_ids)
     while pending:
@@ -224,6 +260,7 @@ def _relink(records: Collection[ObjectRecord], before: Mapping[int, int | None])
     replaced = [
         (record.pk, record.replaced_by_id) for record in records if record.replaced_by_id and not before[record.pk]
     ]
+    _lock_linking([*named, *replaced])
     with connection.cursor() as cursor:
         cursor.execute(
             """update object_record r set linked_id = m.stays
@@ -239,6 +276,25 @@ def _relink(records: Collection[ObjectRecord], before: Mapping[int, int | None])
             [list(column) for column in zip(*replaced, strict=True)] or [[], []],
         )
         return relinked | {pk for (pk,) in cursor.fetchall()}
+
+
+def _lock_linking(moves: Iterable[tuple[Any, ...]]) -> None:
+    """Lock the records of other types whose link may go from the first id of a move to the last, and their targets."""
+    stays: dict[int, set[int]] = defaultdict(set)
+    for move in moves:
+        stays[move[0]].add(move[-1])
+    linking: dict[int, dict[int, int]] = defaultdict(dict)  # type: record: the record that it links to
+    rows = ObjectRecord.objects.filter(linked_id__in=stays).values_list("object_type", "pk", "linked_id")
+    for type_id, pk, linked_id in rows:
+        linking[type_id][pk] = linked_id or 0
+    keys = {key.type_id: key for key in linked_keys(linking)} if linking else {}
+    for type_id, former in sorted(linking.items()):
+        key = keys.get(type_id)
+        if key is not None and key.has_record:
+            targets = {target for linked_id in former.values() for target in stays[linked_id]}
+            lock_records(key, former, () if key.has_person else targets)
+        else:
+            list(ObjectRecord.objects.filter(pk__in=former).order_by("pk").select_for_update(no_key=True))
 
 
 def _keys(record: ObjectRecord) -> list[str]:

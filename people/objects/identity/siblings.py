@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from people.models import ObjectChange, ObjectRecord
 from people.objects import links
 from people.objects.definition import GUID, ID
-from people.objects.identity.doubles import lock_targets
+from people.objects.identity.doubles import linked_keys, lock_records, lock_targets
 from people.objects.schema import ObjectSchema, RecordField, hash_of_keys
 
 
@@ -62,6 +62,33 @@ def lock_named(schema: ObjectSchema, named: Iterable[NamedRecord]) -> None:
     lock_targets(schema.type_id, people, records)
 
 
+def lock_moving(schema: ObjectSchema, record_ids: Iterable[int], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Lock the targets of records that rows give other dedupe values by id, and those of the new ones; then the rows.
+
+    `rows` have canonical values; nothing is locked where none of them has a dedupe field.
+    """
+    dedupe = {field.api_name for field in schema.dedupe}
+    moving = dict(enumerate(row for row in rows if dedupe & row.keys()))
+    if not moving:
+        return
+    if schema.is_person_in_key:
+        named = _targets(schema.person_link, moving, links.find_people)
+    else:
+        named = _targets(schema.object_link, moving, lambda _link, values: links.find_records(schema, values))
+    (key,) = linked_keys([schema.type_id])
+    lock_records(key, list(record_ids), named.values())
+
+
+def identity_of(schema: ObjectSchema, row: NamedRecord) -> tuple[str | int, ...]:
+    """The dedupe values of a record, with the ids that links lead to in place of their values."""
+    identity: list[str | int] = list(row.keys)
+    if schema.person_link and schema.is_person_in_key and row.person_id is not None:
+        identity[schema.place_in_key(schema.person_link)] = row.person_id
+    if schema.object_link and schema.is_record_in_key and row.linked_id is not None:
+        identity[schema.place_in_key(schema.object_link)] = row.linked_id
+    return tuple(identity)
+
+
 def named_alike(schema: ObjectSchema, named: Mapping[int, NamedRecord]) -> dict[int, int]:
     """The existing record whose links lead where those of a row do, by other values, and that is alike otherwise."""
     person_keys = _person_keys(schema, {row.person_id for row in named.values() if row.person_id})
@@ -99,8 +126,9 @@ def _targets(
     """The ids that a link of the key leads to, by place; none for another link."""
     if link is None or not link.is_dedupe:
         return {}
-    found = find(link, {row[link.api_name] for row in values.values()})
-    named = {place: found.get(links.link_key(row[link.api_name])) for place, row in values.items()}
+    given = {place: row[link.api_name] for place, row in values.items() if row.get(link.api_name) is not None}
+    found = find(link, set(given.values()))
+    named = {place: found.get(links.link_key(value)) for place, value in given.items()}
     return {place: target for place, target in named.items() if isinstance(target, int)}
 
 

@@ -171,6 +171,25 @@ def test_a_row_that_names_a_records_person_by_another_value_means_that_record(en
     assert codes(removal.restore_records(enrolment, [record.pk], API)) == [["value_taken"]]
 
 
+def test_records_of_one_call_that_name_the_same_person_are_as_of_one_after_another(enrolment):
+    ann, ben = make_person(email=ANN), make_person(email=BEN)
+    one, two = saved(enrolment, student=ANN, course="py"), saved(enrolment, student=BEN, course="py")
+    three, four = saved(enrolment, student=ANN, course="go"), saved(enrolment, student=BEN, course="js")
+    for record in (one, two):
+        removal.delete_records(enrolment, [{"id": record.pk}], API, key=RecordKey.ID)
+    merge.merge_people(ann.pk, [ben.pk], None, API)
+    assert codes(removal.restore_records(enrolment, [one.pk, two.pk], API)) == [[], ["value_taken"]]
+    assert state(one) == (True, ann.pk, None) and not state(two)[0]
+    moved = upsert(enrolment, *({"id": record.pk, "course": "c"} for record in (three, four)), key=RecordKey.ID)
+    assert codes(moved) == [[], ["value_taken"]]
+    # a place that a row before has left is free
+    rows = [(three, "d"), (four, "c"), (three, "C"), (three, "js")]
+    moved = upsert(enrolment, *({"id": record.pk, "course": code} for record, code in rows), key=RecordKey.ID)
+    assert codes(moved) == [[], [], ["value_taken"], []]
+    live = ObjectRecord.objects.existing().filter(object_type=enrolment)
+    assert {record.pk: record.fields["course"] for record in live} == {one.pk: "py", three.pk: "js", four.pk: "c"}
+
+
 def test_a_person_link_by_id_follows_merges(enrolment):
     seat = approved_type(
         "Seat",
