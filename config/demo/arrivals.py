@@ -1,4 +1,4 @@
-"""What joins the demo to other software: a form, a program whose events no type takes yet, and webhooks both ways."""
+"""The demo's form, a program with events that no activity type takes yet, and webhooks in both directions."""
 
 import json
 import random
@@ -69,7 +69,7 @@ def make_form(people: Sequence[int], language: str, by: Any) -> Form:
 
 
 def make_program(people: Sequence[int], language: str, by: Any) -> EventSource:
-    """Make the program, whose events wait in the inbox. Its write key is shown to nobody."""
+    """Make the program, whose events wait in the inbox. Its write key is not shown."""
     name = naming.numbered_name(PROGRAM[language], EventSource.objects.values_list("name", flat=True), " ({})")
     program = source_editing.create_source(name, EventSource.Kind.SERVER, by, user_id_field="").key.source
     emails = list(
@@ -125,7 +125,7 @@ def remove_sources(ids: Sequence[int], by: Any) -> Iterator[str]:
             yield f"{source}: {refusal}"
 
 
-def _messages(emails: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _messages(emails: Sequence[str | None]) -> Iterator[dict[str, Any]]:
     chance = random.Random(SEED)
     now = timezone.now()
     for event, number in EVENTS:

@@ -33,7 +33,7 @@ def notify_approvers(definition: Definition, draft: Version, by: Any) -> None:
 
 
 def withdraw_waiting(definition: Definition) -> None:
-    """Delete all notices that the definition's draft is awaiting approval: it is approved, returned or gone."""
+    """Delete all notices that the definition's draft is awaiting approval: it is approved, returned or deleted."""
     notifications.withdraw_notices("draft_waits", definition_kind(definition).page, definition.pk)
 
 
