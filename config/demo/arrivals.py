@@ -1,4 +1,4 @@
-"""The demo's connections with other software: a form, a program with events of no type yet, and webhooks both ways."""
+"""The demo's form, a program with events that no activity type takes yet, and webhooks in both directions."""
 
 import json
 import random
@@ -124,7 +124,7 @@ def remove_sources(ids: Sequence[int], by: Any) -> Iterator[str]:
             yield f"{source}: {refusal}"
 
 
-def _messages(emails: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _messages(emails: Sequence[str | None]) -> Iterator[dict[str, Any]]:
     chance = random.Random(SEED)
     now = timezone.now()
     for event, number in EVENTS:

@@ -87,7 +87,7 @@ def import_visits(people: Sequence[int], service: ActivityType, language: str, b
 
 
 def export_sales(sale: ActivityType, language: str, by: Any) -> Export:
-    """Start the export of the cars sold; the worker writes the file."""
+    """Queue an export of the cars sold."""
     parameters = {"types": [sale.api_name]}
     export = export_jobs.create_export("activities", parameters, by, Channel.ADMIN, title=EXPORT[language])
     export_jobs.enqueue_export(export)

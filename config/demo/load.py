@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -40,6 +41,7 @@ audit.register_actions(
     {"demo_loaded": (1, gettext_lazy("Loaded the demo: %(people)s people, %(activities)s activities"))}
 )
 
+WEEKS_AGO = (12, 9, 6, 4, 3, 2, 1)  # the moments in each list's history
 IN_FILE = 60  # people who are imported from a file
 KEY = "demo-{number}"  # external ids, which identify the demo's activities
 
@@ -106,11 +108,13 @@ def _make_type(api_name: str, demo_type: DemoType, language_code: str, by: Any) 
 
 
 def _make_list(name: str, text: str, names: Mapping[str, str], by: Any) -> SmartList:
-    """Create a smart list with that name, or with the first free number after it; the worker evaluates it."""
+    """Create a smart list with that name or a numbered one, and with a history; the worker evaluates it as of now."""
     candidates = itertools.chain([name], (f"{name} {number}" for number in itertools.count(2)))
     free = next(name for name in candidates if not SmartList.objects.filter(name__iexact=name).exists())
     rules = language.parse_rules_text(text.format(**names), Catalogue())
     smart_list = list_editing.create_smart_list(free, rules, by)
+    for weeks in WEEKS_AGO:
+        stored_evaluations.evaluate_list(smart_list, by, now=timezone.now() - timedelta(weeks=weeks))
     stored_evaluations.request_evaluation(smart_list, by)
     return smart_list
 

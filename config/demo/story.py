@@ -82,7 +82,7 @@ def tell_story(
     by: Any,
 ) -> Story:
     """Make everything; `lists` are the demo's smart lists in their order. The worker runs the campaign and writes the
-    export; without a user, dashboard, export and API client have no owner and are left out."""
+    export. Without a user to own them, dashboard, export and API client are left out."""
     owner = owner_for(by)
     guests, invited = _make_static_list(OPEN_DAY[language], by), _make_static_list(INVITED[language], by)
     static_lists.add_members(guests, people[:GUESTS], source)
@@ -107,7 +107,7 @@ def tell_story(
 
 
 def _make_client(language: str, owner: Any) -> ApiClient:
-    """A client that may record activities. Its secret is not shown, and can be replaced on its page."""
+    """A client that may record activities; its secret is not shown, and can be replaced on its page."""
     return client_editing.create_client(_free(CLIENT[language], ApiClient.objects), owner, owner, CLIENT_RIGHTS).client
 
 

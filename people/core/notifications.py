@@ -136,7 +136,7 @@ def notify_users(user_ids: Iterable[int | None], kind: str, page: str, page_id: 
 
 
 def withdraw_notices(kind: str, page: str, page_id: int) -> None:
-    """Delete the notices of a kind about a page, read or not, for all users: they are no longer true."""
+    """Delete the notices of a kind about a page, read or not, for all users, as it is no longer true."""
     Notice.objects.filter(kind=kind, page=page, page_id=page_id).delete()
 
 

@@ -67,13 +67,17 @@ def lock_current_evaluation(list_id: int) -> StoredEvaluation | None:
     return rows.filter(current_of=list_id).first()
 
 
-def evaluate_list(smart_list: SmartList, by: Any, seconds: float | None = None) -> StoredEvaluation:
+def evaluate_list(
+    smart_list: SmartList, by: Any, seconds: float | None = None, now: datetime | None = None
+) -> StoredEvaluation:
     """Evaluate the list synchronously and make the result current.
 
+    With `now` the periods of its rules end at that moment, on today's people and activities, and the result is as of
+    it: a row of the list's history, current only where no later one is.
     Raises `RejectedError` (`timeout`, `cancelled`, `unknown_list`), `NotAllowedError`.
     """
     stored = _create_request(smart_list, by)
-    return run_evaluation(stored.pk, seconds, is_refresh=False) or stored
+    return run_evaluation(stored.pk, seconds, is_refresh=False, now=now) or stored
 
 
 @transaction.atomic
@@ -95,12 +99,12 @@ def _assign_requester(waiting: StoredEvaluation, by: Any) -> bool:
 
 
 def run_evaluation(
-    evaluation_id: int, seconds: float | None = None, *, is_refresh: bool = True
+    evaluation_id: int, seconds: float | None = None, *, is_refresh: bool = True, now: datetime | None = None
 ) -> StoredEvaluation | None:
     """Run a requested evaluation; None when another process runs it or has done it.
 
     With `is_refresh`, an automatic one that changed nothing is not kept: the one before it, which is
-    returned, is as of the new moment.
+    returned, is as of the new moment. `now` as in `evaluate_list`.
 
     An error is stored with the evaluation and raised (`RejectedError`: `cancelled` also for a result that arrives
     after the evaluation was cancelled or given up).
@@ -110,7 +114,7 @@ def run_evaluation(
             return None
         try:
             evaluation = evaluator.evaluate_rules(
-                rules.load_rules(stored.rules), seconds=seconds, tag=str(evaluation_id)
+                rules.load_rules(stored.rules), now=now, seconds=seconds, tag=str(evaluation_id)
             )
         except Exception as error:
             stored.fail(job_model.error_text(error))

@@ -30,6 +30,7 @@ from config.access.models import ApiClient
 from config.demo import arrivals, story
 from config.demo.activities import TYPES
 from config.demo.cars import EVERY, NUMBER
+from config.demo.load import WEEKS_AGO
 from config.demo.people import demo_people
 from config.pages.navigation import UNFOLD
 from config.pages.reports import ReportForm, answer_report, saved_parameters
@@ -46,8 +47,9 @@ from smartlists.campaigns import dispatcher
 from smartlists.campaigns.running import scheduling
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
+from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
-from smartlists.models import CampaignRun, Dashboard, SavedReport, SmartCampaign, SmartList, Webhook
+from smartlists.models import CampaignRun, Dashboard, SavedReport, SmartCampaign, SmartList, StoredEvaluation, Webhook
 from smartlists.rules.text import language
 from tests.factories import approved_type, make_person, new_activity, record_rows
 
@@ -76,6 +78,13 @@ def test_what_is_there_after_loading():
     assert len(set(moments.values_list("activity_type_id", flat=True))) == 3
     found = SmartList.objects.filter(pk__in=loaded.list_ids)
     assert len(found) == 4 and all(evaluator.evaluate_rules(one.parsed).count > 0 for one in found)
+    for smart_list in found:
+        stored_evaluations.evaluate_list(smart_list, None)
+    done = StoredEvaluation.objects.filter(state="done").order_by("as_of")
+    counts = {one.name: list(done.filter(smart_list=one).values_list("count", flat=True)) for one in found}
+    assert {len(history) for history in counts.values()} == {1 + len(WEEKS_AGO)}
+    assert sum(len(set(history)) > 1 for history in counts.values()) >= 3, counts
+    assert counts["Car buyers in Spain"][0] > 0
 
 
 def test_it_has_something_in_every_place_of_a_marketer_and_all_of_it_goes_again():
