@@ -1,4 +1,4 @@
-"""Where a name or its source has as many waiting events as it may, new events take the place of the name's oldest.
+"""The exchange of a name's oldest waiting events for new ones, once the name or its source has as many as it may.
 
 So what waits is recent. Up to `RATE` events a second of one name are exchanged, and `BURST` at once: of a flood a
 sample is kept and the rest is counted, so that a million events of one typing error write little. With an event goes
