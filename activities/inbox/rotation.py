@@ -1,8 +1,8 @@
-"""New events of a name take the place of its oldest ones if the name or its source has reached its bound.
+"""The exchange of a name's oldest waiting events for new ones, once the name or its source has as many as it may.
 
-So the waiting events are recent. Up to `RATE` events a second of one name are exchanged, and `BURST` at once: of a
-flood a sample is kept and the rest is counted, so that a million events of one typing error write little. The message
-id of a replaced event is deleted with it: sent again it is new.
+So what waits is recent. Up to `RATE` events a second of one name are exchanged, and `BURST` at once: of a flood a
+sample is kept and the rest is counted, so that a million events of one typing error write little. With an event goes
+its message id: nothing is kept of it, and sent again it is new.
 """
 
 from collections import OrderedDict

@@ -29,7 +29,7 @@ def place_waiting_events(submissions: Iterable[Submission]) -> None:
         if place is None:
             if hit.is_hint:  # the people of events that are not kept are not kept either
                 hit.identity = None
-            message = _("No more events of this name or source are kept in the inbox; they are counted.")
+            message = _("The inbox has no room for more events of this name or source now: this one is only counted.")
             item.not_kept = Problem(Code.UNKNOWN_TYPE, message)
 
 

@@ -60,7 +60,7 @@ def _event(source_id: int, item: ReceivedEvent, results: list[HitOutcome]) -> Se
         outcome = Outcome.WAITING
     if item.problems:
         outcome = Outcome.REFUSED
-    elif outcome == Outcome.DROPPED and problem is None:
+    elif outcome == Outcome.DROPPED and (problem is None or _waits(item)):
         problem = Problem(Code.NOT_ALLOWED, _("Without a visitor that may be kept, nothing is."))
     return SeenEvent(
         source_id,

@@ -48,4 +48,4 @@ def keep_waiting(
 def _why_waiting(decision: Decision) -> Problem:
     if decision.state == Sighting.State.IGNORED:
         return Problem(Code.UNKNOWN_TYPE, _("Events of this name are ignored: they are only counted."))
-    return Problem(Code.UNKNOWN_TYPE, _("No activity type has this name: the event waits in the inbox."))
+    return Problem(Code.UNKNOWN_TYPE, _("No activity type has this name: the inbox keeps its newest events."))

@@ -141,7 +141,9 @@ def test_made_up_names_keep_no_real_one_out_and_room_is_shared(monkeypatch):
     items = send(program, *(event("Many") for _number in range(5)))
     many = Sighting.objects.get(name="Many")
     assert (many.count, many.kept, many.events.count()) == (5, 3, 3)
-    assert [str(item.not_kept.message).startswith("No more") for item in items] == [False] * 3 + [True] * 2
+    assert [str(item.not_kept.message).startswith("The inbox has no room") for item in items] == [False] * 3 + [
+        True
+    ] * 2
     monkeypatch.setattr(
         sightings, "MAX_SOURCE_BYTES", many.kept_bytes // 3 + sum(Sighting.objects.values_list("kept_bytes", flat=True))
     )

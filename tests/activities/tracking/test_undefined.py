@@ -11,10 +11,14 @@ from activities.models import Sighting, SourceKey
 from activities.recording.quarantine.storing import load_row
 from activities.recording.schema import schema_of_version
 from activities.sources.authentication import Sender
+from activities.sources.recent import Outcome
 from activities.tracking import wire
 from activities.tracking.agents import parse_agent
 from activities.tracking.live_types import load_live_types
 from activities.tracking.reading import Client
+from activities.tracking.seen import seen_events
+from activities.tracking.submissions import Submission
+from activities.visitors.hits import HitOutcome, HitStatus
 from tests.activities.inbox.factories import make_sighting
 from tests.activities.tracking.test_wire import NOW, SITE, TOKEN, read
 from tests.activities.visitors.factories import make_site
@@ -90,3 +94,18 @@ def test_fields_of_a_person_are_found_by_name_and_others_noted():
     (item,) = read({"type": "identify", "data": {"email": "ann@example.com", "fields": fields}})
     assert item.hits[0].identity["fields"] == {"first_name": "Ann", "last_name": "Ng"}
     assert [(seen.kind, seen.name, seen.sample) for seen in item.seen] == [("trait", "Favourite Colour", "red")]
+
+
+def test_the_live_page_says_of_an_event_without_a_type_what_became_of_it():
+    def shown(status):
+        (item,) = read(track(primary="Savings"))
+        item.hits[0].waiting.sighting_id = 1
+        submission = Submission(1, 0, [item])
+        submission.outcomes = [HitOutcome(status)]
+        (event,) = seen_events([submission])
+        return event.outcome, str(event.problem.message)
+
+    said = "No activity type has this name: the inbox keeps its newest events."
+    assert shown(HitStatus.KEPT) == (Outcome.WAITING, said)
+    assert shown(HitStatus.REPEATED) == (Outcome.REPEATED, said), "it may have been recorded, or given up, since"
+    assert shown(HitStatus.DROPPED) == (Outcome.DROPPED, "Without a visitor that may be kept, nothing is.")
