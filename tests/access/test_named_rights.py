@@ -1,4 +1,4 @@
-"""Each page of the admin that refuses a user names a right that it needs and the user lacks, or none."""
+"""Each page of the admin that refuses a user names a right that the user lacks there, or none."""
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -17,7 +17,7 @@ CALLERS = ("no role", "Viewer", "Marketer")
 
 
 def missing(caller, who):
-    """The rights among which those that `who`, a word of the table, needs and the caller lacks."""
+    """The rights in `who`, a cell of the table, that the caller lacks."""
     return {right for one in who.split() for right in one.split("|") if not caller.user.has_perm(right)}
 
 
