@@ -25,7 +25,7 @@ test: install-test browser  ## everything: lint, migrations, all tests
 
 template: install-test
 	@DJANGO_SETTINGS_MODULE=tests.settings python -m tests.template_database
-	@pytest --collect-only -qq >/dev/null  # compiles the tests once, not in each worker
+	@seen=$$(pytest --collect-only -qq 2>&1) || { echo "$$seen" | tail -n 30; exit 1; }  # compiles the tests once
 
 test-fast: install-test  ## the tests for the inner loop: the quickest of every module, in two minutes
 	@pytest -n 2 -m "not slow and not e2e" --ignore tests/e2e --seconds 150

@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
-from tests.e2e.test_accessibility import AXE, FRAME, GRAVE
+from tests.e2e.test_accessibility import AXE, FRAME
 
 PASSWORD = "a long password"
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -55,7 +55,7 @@ def judge(page, name):
     if AXE.exists():
         page.evaluate(AXE.read_text())
         found = page.evaluate(JUDGED_AS_IT_IS, [[selector] for selector in FRAME])
-        assert not [f"{name}: {rule} {html}" for rule, impact, html in found if impact in GRAVE]
+        assert not [f"{name}: {rule} {html}" for rule, _impact, html in found]
 
 
 def test_an_app_is_set_up_and_then_asked_for(new_page, superuser, language):
