@@ -299,13 +299,9 @@ def make_step(request: HttpRequest, pk: int, step: str) -> HttpResponse:
             problem = str(refusal)
         else:
             messages.success(request, chosen.done)
-            return redirect(
-                *(
-                    ["admin:people_objecttype_changelist"]
-                    if step == "delete"
-                    else ["admin:people_objecttype_change", pk]
-                )
-            )
+            if step == "delete":
+                return redirect("admin:people_objecttype_changelist")
+            return redirect("admin:people_objecttype_change", pk)
     uses = references.uses_of(*lifecycle.deletion_blockers(object_type))
     return _page(
         request,

@@ -162,7 +162,7 @@ class ObjectRecordSerializer(StrictSerializer):
     deleted_at = UTCDateTimeField(allow_null=True, help_text="Only the answers to an undo have deleted records.")
     replaced_by = serializers.IntegerField(
         allow_null=True,
-        help_text="Of a deleted record: the one that stayed when both came to name the same person or record.",
+        help_text="The record that replaced this one: both had the same dedupe values, and this one is deleted.",
     )
 
 
