@@ -7,6 +7,7 @@ import re
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from playwright.sync_api import expect
 
 from activities.models import Activity, ActivityType
@@ -165,6 +166,19 @@ def test_two_people_are_found_and_merged(page, language):
     assert Person.objects.get(pk=double.pk).state != Person.State.LIVE
 
 
+def choose_file(page, file):
+    """Open the dialog of the focused field by a key. Chromium at times opens none right after the page has loaded."""
+    for patience in (2_000, 10_000):
+        try:
+            with page.expect_file_chooser(timeout=patience) as chooser:
+                page.keyboard.press("Space")
+        except PlaywrightTimeoutError:
+            if patience == 10_000:
+                raise
+            continue
+        return chooser.value.set_files(str(file))
+
+
 def test_a_file_is_imported(page, language, settings, tmp_path):
     settings.FILES_DIR = tmp_path / "files"
     file = tmp_path / "people.csv"
@@ -172,9 +186,7 @@ def test_a_file_is_imported(page, language, settings, tmp_path):
     page.goto(reverse("admin:people_import_add"))
     chosen = page.locator("input[type=file]")
     go_to(page, chosen)
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Space")
-    chooser.value.set_files(str(file))
+    choose_file(page, file)
     press(page, button(page, "Upload"))
     go_to(page, page.locator("[name=starts_campaigns]"))
     page.keyboard.press("End")
