@@ -15,6 +15,7 @@ from activities.models import Activity, ActivityFlag
 from activities.querysets import ActivityQuerySet
 from people.core.db import citus, locks, prepared
 from people.core.db.locks import KEY_BITS, LockSpace
+from people.core.db.sequences import last_value_sql
 from people.datatypes.canonical import ExactDecoder
 
 MAX_PAGE = 1_000
@@ -85,7 +86,7 @@ class ActivityPage(Generic[Row]):
     has_more: bool
 
 
-NEWEST = "select case when is_called then last_value else 0 end from activity_id_seq"
+NEWEST = last_value_sql("activity_id_seq")
 HELD = f"""select min(((classid::bigint & ((1 << 24) - 1)) << 32) | objid::bigint) from pg_locks
     where locktype = 'advisory' and objsubid = 1 and classid::bigint >> {KEY_BITS - 32} = {LockSpace.HIGH_WATER:d}
       and granted and database = (select oid from pg_database where datname = current_database())"""

@@ -25,8 +25,8 @@ from activities.tracking.live_types import load_live_types
 from activities.tracking.reading import Client
 from activities.tracking.submissions import Submission
 from config.demo.activities import BRANCHES, MODELS
+from config.demo.deleting import try_delete
 from config.demo.links import DESKTOP, PHONE
-from people.core.errors import RejectedError
 from people.datatypes import naming
 from people.models import Person
 from smartlists.models import Webhook
@@ -94,20 +94,16 @@ def make_webhooks(language: str, by: Any) -> tuple[EventSource, Webhook]:
 def remove_webhooks(ids: Sequence[int], by: Any) -> Iterator[str]:
     """Delete the webhooks that campaigns can call; yield a sentence for each that a campaign of the team's calls."""
     for webhook in Webhook.objects.filter(pk__in=ids):
-        try:
-            webhook_editing.delete_webhook(webhook, by)
-        except RejectedError as refusal:
-            yield f"{webhook}: {refusal}"
+        if reason := try_delete(webhook, webhook_editing.delete_webhook, by):
+            yield reason
 
 
 def remove_forms(ids: Sequence[int], by: Any) -> Iterator[str]:
     """Delete the forms with what the demo's people sent; yield a sentence for each that others filled in, too."""
     for form in Form.objects.filter(pk__in=ids):
         FormSubmission.objects.filter(form=form, message_id__startswith="demo-").delete()
-        try:
-            form_editing.delete_form(form, by)
-        except RejectedError as refusal:
-            yield f"{form}: {refusal}"
+        if reason := try_delete(form, form_editing.delete_form, by):
+            yield reason
 
 
 def remove_sources(ids: Sequence[int], by: Any) -> Iterator[str]:
@@ -118,10 +114,8 @@ def remove_sources(ids: Sequence[int], by: Any) -> Iterator[str]:
                 inbox_editing.forget_name(sighting, by)
             SourceDay.objects.filter(source=source).delete()
             EventSource.objects.filter(pk=source.pk).update(last_seen_at=None)
-        try:
-            source_editing.delete_source(source, by)
-        except RejectedError as refusal:  # it has sent more than the demo
-            yield f"{source}: {refusal}"
+        if reason := try_delete(source, source_editing.delete_source, by):  # it has sent more than the demo
+            yield reason
 
 
 def _messages(emails: Sequence[str | None]) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from activities.links.processing import process_clicks
 from activities.links.targets import target_of
 from activities.models import LinkClick, LinkDay, TrackedLink
 from activities.tracking.agents import parse_agent
-from people.core.errors import RejectedError
+from config.demo.deleting import try_delete
 from people.datatypes import naming
 
 Text = Mapping[str, str]  # by language
@@ -65,10 +65,8 @@ def remove_links(ids: Sequence[int], by: Any) -> Iterator[str]:
     for link in TrackedLink.objects.filter(pk__in=ids):
         LinkClick.objects.filter(link=link).delete()
         LinkDay.objects.filter(link=link).delete()
-        try:
-            editing.delete_link(link, by)
-        except RejectedError as refusal:
-            yield f"{link}: {refusal}"
+        if reason := try_delete(link, editing.delete_link, by):
+            yield reason
 
 
 def _free(name: str) -> str:

@@ -15,6 +15,7 @@ from config.access.models import ApiClient
 from config.demo import arrivals, files
 from config.demo import manifest as demo_manifest
 from config.demo.cars import remove_cars
+from config.demo.deleting import try_delete
 from config.demo.links import remove_links
 from people.core import audit
 from people.core.codes import Code
@@ -137,10 +138,6 @@ def _delete_type(activity_type: ActivityType, by: Any, removed: Removed) -> None
 
 def _delete_if_unused(thing: Any, delete: Callable[[Any, Any], None], by: Any, removed: Removed) -> bool:
     """Delete `thing`, or note in `removed.kept` which of the team's things use it."""
-    try:
-        with transaction.atomic():
-            delete(thing, by)
-    except RejectedError as refusal:
-        removed.kept.append(f"{thing}: {refusal}")
-        return False
-    return True
+    if reason := try_delete(thing, delete, by):
+        removed.kept.append(reason)
+    return not reason

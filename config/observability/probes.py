@@ -15,6 +15,7 @@ from activities.log import rollup
 from activities.log.columns import state as column_state
 from activities.visitors.moving import DUE
 from config.observability import collector_heartbeat
+from people.core.db.sequences import last_value
 from people.core.maintenance import MaintenanceRun
 
 LOOKED_AT = 1_000  # rows that are due, the first ones: those of one step into the log
@@ -72,7 +73,7 @@ def oldest_transaction() -> datetime | None:
 
 
 def last_activity_id() -> int:
-    return fetch_row("select case when is_called then last_value else 0 end from activity_id_seq")[0]
+    return last_value("activity_id_seq")
 
 
 def high_water_lag() -> int:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from django.db import connection
 
 from people.core.db.locks import KEY_BITS, LockSpace
+from people.core.db.sequences import last_value_sql
 from people.models import ObjectChange
 
-NEWEST = "select case when is_called then last_value else 0 end from object_change_id_seq"
+NEWEST = last_value_sql("object_change_id_seq")
 HELD = f"""select min(((classid::bigint & ((1 << 24) - 1)) << 32) | objid::bigint) from pg_locks
     where locktype = 'advisory' and objsubid = 1 and classid::bigint >> {KEY_BITS - 32} = {LockSpace.OBJECT_CHANGES:d}
       and granted and database = (select oid from pg_database where datname = current_database())"""

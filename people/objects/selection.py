@@ -42,7 +42,7 @@ def selected_records(schema: ObjectSchema, parameters: Mapping[str, Any]) -> tup
             rows = rows.filter(pk__in=changes.filter(object_type_id=schema.type_id).values("record_id"))
     if text := _text(parameters, "q"):
         rows = filter_by_word_vector(rows, text, record_words())
-    conditions = [(name, value) for name, value in field_conditions(parameters) if name and value]
+    conditions = complete_conditions(parameters)
     if len(conditions) > MAX_CONDITIONS:
         return rows, _("Filter by at most %(number)s fields at once.") % {"number": MAX_CONDITIONS}
     for name, value in conditions:
@@ -59,6 +59,11 @@ def field_conditions(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The pairs of a field's API name and a value in `parameters`, all of which a record has to have."""
     names, values = _texts(parameters, "field"), _texts(parameters, "value")
     return list(zip(names, values, strict=False))
+
+
+def complete_conditions(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The pairs of `field_conditions` that have both a field and a value."""
+    return [(name, value) for name, value in field_conditions(parameters) if name and value]
 
 
 def _with_value(rows: QuerySet[ObjectRecord], field: RecordField, value: str) -> tuple[QuerySet[ObjectRecord], str]:

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from people.core.db import locks
 from people.core.db.outages import is_outage
+from people.core.db.sequences import last_value
 from people.core.errors import RejectedError
 from people.core.source import Channel, Source
 from smartlists.campaigns import actions as campaign_actions
@@ -139,7 +140,7 @@ def _step(
     step_item = campaign_definition.step_at(definition.steps, path)
     source = Source(Channel.CAMPAIGN, None, campaign.pk, reason=campaign.name)
     situation = ActionContext(campaign, definition, path, source, timezone.now())
-    last_id = _last_activity_id()
+    last_id = last_value("activity_id_seq")
     dones = effect(step_item, locked, situation)
     moved = [_next_move(definition, path, entry, dones[entry.id], situation.now) for entry in locked]
     _note_depths(locked, campaign.pk, last_id)
@@ -212,12 +213,6 @@ def _tally(campaign_id: int, moved: Sequence[EntryMove]) -> None:
         for move in moved
         if not move.path
     )
-
-
-def _last_activity_id() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("select case when is_called then last_value else 0 end from activity_id_seq")
-        return cursor.fetchone()[0]
 
 
 def _note_depths(entries: Sequence[EntryRow], campaign_id: int, last_id: int) -> None:

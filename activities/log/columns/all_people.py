@@ -13,13 +13,15 @@ from pyroaring import BitMap
 
 from activities.log.columns import bitmaps, files
 from activities.log.columns.files import DamagedFileError, IndexFile
+from people.core.db.sequences import last_value
 
 PATIENCE = 2.0  # seconds to wait for transactions that add people
 _PAUSE = 0.05
+_SEQUENCE = "person_id_seq"
 
 # a transaction keeps its lock on a sequence from its first id until its rows are visible
-_WRITERS = """select distinct virtualtransaction from pg_locks
-    where locktype = 'relation' and relation = 'person_id_seq'::regclass and mode = 'RowExclusiveLock' and granted
+_WRITERS = f"""select distinct virtualtransaction from pg_locks
+    where locktype = 'relation' and relation = '{_SEQUENCE}'::regclass and mode = 'RowExclusiveLock' and granted
     and database = (select oid from pg_database where datname = current_database())
     and pid is distinct from pg_backend_pid()"""
 
@@ -34,6 +36,17 @@ class PeopleFile:
     def ids(self) -> BitMap:
         """All ids of people up to the mark. Raises `DamagedFileError`."""
         return bitmaps.union_of(bitmaps.load_days(files.intact_path(self.file)).values())
+
+
+def is_behind(stored: PeopleFile | None) -> bool:
+    """True if there may be people after the file's mark, or the file is damaged."""
+    if stored is None or last_value(_SEQUENCE) > stored.mark:
+        return True
+    try:
+        files.intact_path(stored.file)
+    except DamagedFileError:
+        return True
+    return False
 
 
 def people_file(old: PeopleFile | None) -> PeopleFile | None:
@@ -66,7 +79,7 @@ def _stored_ids(old: PeopleFile | None) -> BitMap | None:
 def _settled_mark(after: int) -> int:
     """The newest id, after the end of all transactions that may have taken an earlier one; `after` if some last."""
     until = time.monotonic() + PATIENCE
-    newest = _newest_id()
+    newest = last_value(_SEQUENCE)
     if newest <= after:
         return after
     writers = _writers()
@@ -82,9 +95,3 @@ def _writers() -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute(_WRITERS)
         return {transaction for (transaction,) in cursor.fetchall()}
-
-
-def _newest_id() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("select case when is_called then last_value else 0 end from person_id_seq")
-        return int(cursor.fetchone()[0])

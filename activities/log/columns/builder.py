@@ -144,9 +144,9 @@ class _Build:
         types_before = self.base.types if self.base else {}
         for type_id in sorted({*source.big_types(FEWEST_ROWS), *types_before}):
             self._type(type_id, types_before.get(type_id), changed.get(type_id, ()), type_id in recorded)
-        self.people = all_people.people_file(self.base.people if self.base else None)
         if self.base and not self._is_worth_it(self.base):
             return BuildResult(0, (), self.base)
+        self.people = all_people.people_file(self.base.people if self.base else None)
         return self._publish()
 
     def _usable(self, before: Manifest | None) -> Manifest | None:
@@ -297,8 +297,10 @@ class _Build:
     def _is_worth_it(self, base: Manifest) -> bool:
         """Return True if a new generation differs enough from `base` to be published."""
         age = timezone.now() - datetime.fromisoformat(base.built_at)
-        has_moved = (self.position.mark, self.position.change, self.people) != (base.mark, base.change, base.people)
-        return bool(self.touched) or self.left_out != base.left_out or age > DAILY or (has_moved and age > STEADY)
+        if self.touched or self.left_out != base.left_out or age > DAILY:
+            return True
+        has_moved = (self.position.mark, self.position.change) != (base.mark, base.change)
+        return age > STEADY and (has_moved or all_people.is_behind(base.people))
 
     def _publish(self) -> BuildResult:
         files.sync_folder(files.index_folder())

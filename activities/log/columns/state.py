@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from activities.log.columns import builder, files, manifest, source
 from people.core.db import citus
+from people.core.db.sequences import last_value
 
 OLD = timedelta(days=1, minutes=10)  # a generation is published every day, even without changes
 
@@ -47,7 +47,7 @@ def index_state() -> IndexState:
         sum(entry.rows for entry in entries),
         sum(file.size for file in current.files),
         datetime.fromisoformat(current.built_at),
-        max(0, _last_id() - current.mark),
+        max(0, last_value("activity_id_seq") - current.mark),
         is_wanted and source.is_published(current.token) and source.server_identity() == current.server,
         problem,
         tuple(current.left_out),
@@ -83,9 +83,3 @@ def index_summary() -> str:
         reason = "the database does not list this generation" if state.is_wanted else "COLUMN_INDEX is off"
         summary += f"; not used: {reason}"
     return summary + (f"; left out: types {', '.join(map(str, state.left_out))}" if state.left_out else "")
-
-
-def _last_id() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("select case when is_called then last_value else 0 end from activity_id_seq")
-        return cursor.fetchone()[0]

@@ -25,6 +25,7 @@ from people.objects.selection import (
     MAX_CONDITIONS,
     OF_IMPORT,
     PARAMETERS,
+    complete_conditions,
     field_conditions,
     import_number,
     selected_records,
@@ -112,7 +113,7 @@ def _file(request: HttpRequest, object_type: ObjectType) -> HttpResponse | FileR
     """All of the selected records as CSV, in the notation that an import reads; a long file in the background."""
     require_rights(request, EXPORT)
     selected: dict[str, Any] = {name: request.GET[name] for name in PARAMETERS if request.GET.get(name)}
-    if conditions := [(name, value) for name, value in field_conditions(request.GET) if name and value]:
+    if conditions := complete_conditions(request.GET):
         selected |= {"field": [name for name, _value in conditions], "value": [value for _name, value in conditions]}
         if len(conditions) == 1:  # as the version before reads it
             selected |= {"field": conditions[0][0], "value": conditions[0][1]}

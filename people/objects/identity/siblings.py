@@ -92,9 +92,9 @@ def identity_of(schema: ObjectSchema, row: NamedRecord) -> tuple[str | int, ...]
 def named_alike(schema: ObjectSchema, named: Mapping[int, NamedRecord]) -> dict[int, int]:
     """The existing record whose links lead where those of a row do, by other values, and that is alike otherwise."""
     person_keys = _person_keys(schema, {row.person_id for row in named.values() if row.person_id})
-    linked_keys = _linked_keys(schema, {row.linked_id for row in named.values() if row.linked_id})
+    record_keys = _linked_keys(schema, {row.linked_id for row in named.values() if row.linked_id})
     candidates = {
-        place: [hash_of_keys(keys) for keys in _other_keys(schema, row, person_keys, linked_keys) if keys != row.keys]
+        place: [hash_of_keys(keys) for keys in _other_keys(schema, row, person_keys, record_keys) if keys != row.keys]
         for place, row in named.items()
     }
     found = _by_hash(schema, (digest for digests in candidates.values() for digest in digests))
@@ -126,9 +126,9 @@ def _targets(
     """The ids that a link of the key leads to, by place; none for another link."""
     if link is None or not link.is_dedupe:
         return {}
-    given = {place: row[link.api_name] for place, row in values.items() if row.get(link.api_name) is not None}
-    found = find(link, set(given.values()))
-    named = {place: found.get(links.link_key(value)) for place, value in given.items()}
+    link_values = {place: row[link.api_name] for place, row in values.items() if row.get(link.api_name) is not None}
+    targets = find(link, set(link_values.values()))
+    named = {place: targets.get(links.link_key(value)) for place, value in link_values.items()}
     return {place: target for place, target in named.items() if isinstance(target, int)}
 
 
@@ -164,14 +164,14 @@ def _other_keys(
     schema: ObjectSchema,
     row: NamedRecord,
     person_keys: Mapping[int, Collection[str]],
-    linked_keys: Mapping[int, Collection[str]],
+    record_keys: Mapping[int, Collection[str]],
 ) -> Iterator[tuple[str, ...]]:
     """The keys that the dedupe values of a record can have that is named by `row`."""
     choices = [{key} for key in row.keys]
     if schema.is_person_in_key and schema.person_link:
         choices[schema.place_in_key(schema.person_link)].update(person_keys.get(row.person_id or 0, ()))
     if schema.is_record_in_key and schema.object_link:
-        choices[schema.place_in_key(schema.object_link)].update(linked_keys.get(row.linked_id or 0, ()))
+        choices[schema.place_in_key(schema.object_link)].update(record_keys.get(row.linked_id or 0, ()))
     return product(*choices)
 
 

@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from people.core.codes import Code
+from people.core.db.sequences import last_value
 from people.core.source import Channel
 from people.fields import catalog
 from people.models import ObjectRecord, ObjectType, Person
@@ -85,7 +86,7 @@ def _written(
     """Write the rows, one for each entry, and note how deep in a chain of campaigns that happened."""
     if not rows:
         return []
-    last_id = _last_change_id()
+    last_id = last_value("object_change_id_seq")
     outcomes = records.upsert_records(object_type, rows, situation.source, **how)
     if ObjectWatch.objects.exists():
         depths = {
@@ -102,12 +103,6 @@ def _written(
                 [list(depths), list(depths.values()), last_id, int(Channel.CAMPAIGN), situation.campaign.pk],
             )
     return outcomes
-
-
-def _last_change_id() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("select case when is_called then last_value else 0 end from object_change_id_seq")
-        return cursor.fetchone()[0]
 
 
 def _result(outcome: RecordOutcome, detail: str) -> StepResult:

@@ -61,25 +61,24 @@ class ColumnEngine:
         if answer is None:
             self.answered_by[item] = SQL
             return self.sql.people(item)
+        people, reason = self._from_index(lambda: self._combined(answer(self, item)))
+        self.answered_by[item] = SQL if people is None else COLUMNS
+        FILTERS_ANSWERED.add(self.answered_by[item], reason)
+        return self.sql.people(item) if people is None else people
+
+    def _from_index(self, compute: Callable[[], BitMap]) -> tuple[BitMap | None, str]:
+        """The people that `compute` reads from the index; None, and the reason in a word, where SQL has to answer."""
         try:
-            people = self._combined(answer(self, item))
+            return compute(), ""
         except NotHeldError as error:
-            return self._by_sql(item, error.reason)
+            return None, error.reason
         except DamagedFileError as error:
             files.require_new_check(self.columns.pinned.files)
             log.warning("the column index is damaged, and SQL answers: %s", error)
-            return self._by_sql(item, "damaged")
+            return None, "damaged"
         except (session.Error, OSError) as error:
             log.warning("the column index could not answer, and SQL does: %s", str(error).partition("\n")[0])
-            return self._by_sql(item, "error")
-        self.answered_by[item] = COLUMNS
-        FILTERS_ANSWERED.add(COLUMNS, "")
-        return people
-
-    def _by_sql(self, item: Filter, reason: str) -> BitMap:
-        self.answered_by[item] = SQL
-        FILTERS_ANSWERED.add(SQL, reason)
-        return self.sql.people(item)
+            return None, "error"
 
     def _combined(self, answer: tuple[BitMap, bool]) -> BitMap:
         people, is_complement = answer
@@ -89,28 +88,22 @@ class ColumnEngine:
         return people if self.sql.among is None else people & self.sql.among
 
     def _all_people(self) -> BitMap:
-        """The ids of the file and those added since; of the table if they are not as many as were counted."""
-        try:
-            stored, mark = self.columns.people()
-        except NotHeldError as error:
-            return self._people_by_sql(error.reason)
-        except DamagedFileError as error:
-            files.require_new_check(self.columns.pinned.files)
-            log.warning("the column index is damaged, and SQL answers: %s", error)
-            return self._people_by_sql("damaged")
-        except OSError as error:
-            log.warning("the column index could not answer, and SQL does: %s", error)
-            return self._people_by_sql("error")
+        """The ids of all people, live or not: of the index, else of their table."""
+        people, reason = self._from_index(self._people_of_index)
+        if people is None:
+            PEOPLE_BY_SQL.add(reason)
+            return self.sql.people_of_table()
+        return people
+
+    def _people_of_index(self) -> BitMap:
+        """The ids of the file and those added since. Raises `NotHeldError` if their number is not the counted one."""
+        stored, mark = self.columns.people()
         people = stored | self.view.people(Sql("(select id as person from person where id > %s) found", (mark,)))
         ((live_count,),) = self.view.rows("select coalesce(sum(people), 0)::bigint from person_count")
-        if len(people - self.sql.not_live) == live_count:
-            return people
-        log.warning("the column index has other people than the database: run python manage.py columns verify")
-        return self._people_by_sql("people")
-
-    def _people_by_sql(self, reason: str) -> BitMap:
-        PEOPLE_BY_SQL.add(reason)
-        return self.sql.people_of_table()
+        if len(people - self.sql.not_live) != live_count:
+            log.warning("the column index has other people than the database: run python manage.py columns verify")
+            raise NotHeldError("people")
+        return people
 
     def activity(self, item: rules.Activity) -> tuple[BitMap, bool]:
         """The people with activities of the filter, and True if the filter means all others."""

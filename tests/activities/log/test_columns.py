@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from activities.log import reader, rollup
 from activities.log.columns import bitmaps, builder, files, manifest, relation, state, verify
@@ -164,7 +165,7 @@ def test_a_field_that_was_never_approved_for_the_type_is_not_held(check):
     builder.build_index()
 
     def rows(sql, parameters):
-        with state.connection.cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             return cursor.fetchall()
 

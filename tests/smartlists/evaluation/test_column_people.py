@@ -3,9 +3,12 @@
 import threading
 
 import pytest
+import time_machine
 from django.db import connection, transaction
+from django.utils import timezone
 
 from activities.log.columns import all_people, builder, files, manifest, verify
+from people.models import Person
 from people.persons import deletion
 from smartlists.evaluation import evaluator
 from smartlists.evaluation.postgres.engine import ALL_PEOPLE
@@ -102,6 +105,16 @@ def test_a_build_waits_for_somebody_who_adds_people_and_is_done_soon(ann):
     writer = InThread(slow)
     assert is_written.wait(20)
     assert builder.build_index().manifest.people.mark == writer.result()
+
+
+def test_a_build_that_publishes_nothing_writes_no_file_of_people(ann):
+    builder.build_index()
+    names = set(files.index_folder().iterdir())
+    Person.objects.create()  # without an activity
+    assert builder.build_index().rows == 0 and set(files.index_folder().iterdir()) == names
+    old = manifest.current_manifest()
+    with time_machine.travel(timezone.now() + builder.STEADY * 2, tick=True):
+        assert builder.build_index().manifest.people.mark > old.people.mark
 
 
 def test_people_who_are_gone_from_the_table_are_noticed_by_their_number_and_sql_answers(ann, reads_of_table, caplog):
