@@ -9,6 +9,7 @@ from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,8 +17,12 @@ from django.views.decorators.http import require_POST, require_safe
 from psycopg.errors import QueryCanceled
 
 from activities.admin.timeline import VIEW, find_person
-from activities.models import ActivityType, Association, EventSource, Visitor, VisitorActivity
+from activities.consent.state import consents_of_person
+from activities.models import Association, EventSource, Visitor
+from activities.rights import VIEW_ACTIVITY
 from activities.visitors import devices, ownership, undoing
+from activities.visitors.days import days_of_visitor
+from activities.visitors.glances import Glance, glances_of
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, request_source, require_rights, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.core.codes import Code
@@ -29,13 +34,22 @@ from people.rights import VIEW_PERSON
 from people.templatetags.moments import moment
 
 PAGE = "admin:activities_visitor"
+UTM_LABELS = {
+    "utm_source": gettext_lazy("UTM Source"),
+    "utm_medium": gettext_lazy("UTM Medium"),
+    "utm_campaign": gettext_lazy("UTM Campaign"),
+    "utm_term": gettext_lazy("UTM Term"),
+    "utm_content": gettext_lazy("UTM Content"),
+}
 BADGES = {"free": "", "owned": "good", "shared": "wait", "burnt": "bad"}
 
 
 @admin.register(Visitor)
 class VisitorAdmin(PagesAdmin):
     nothing_yet = gettext_lazy("Browsers that visit your web sites appear here, known or not.")
-    list_display = ("__str__", "badge", "person", "source", "first_seen", "last_seen")
+    about = gettext_lazy("Browsers that visited your web sites. Until one is recognized, what it does waits here.")
+    list_display = ("device", "person", "badge", "origin", "pages", "source", "first_seen", "last_seen")
+    list_per_page = 50
     list_filter = ("state", ("first_source", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("first_source",)
     ordering = ("-id",)
@@ -48,20 +62,23 @@ class VisitorAdmin(PagesAdmin):
         ]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The list, whose visitors have their present person as `owner`."""
+        """The list, whose visitors have their present person as `owner`, and a `glance`."""
         changelist = super().get_changelist_instance(request)
         visitors = list(changelist.result_list)
         present = Association.objects.filter(visitor__in=visitors, to_at=None, undone_at=None)
         owners = dict(present.values_list("visitor_id", "person_id"))
         people = Person.objects.live().in_bulk(owners.values())
+        glances = glances_of([visitor.pk for visitor in visitors])
         for visitor in visitors:
             visitor.owner = people.get(owners.get(visitor.pk))
+            visitor.glance = glances.get(visitor.pk, Glance())
         changelist.result_list = visitors
         return changelist
 
     def get_list_display(self, request: HttpRequest) -> Sequence[str]:
         may_see_people = request.user.has_perm(VIEW_PERSON)
-        return [name for name in self.list_display if name != "person" or may_see_people]
+        left_out = "badge" if may_see_people else "person"
+        return [name for name in self.list_display if name != left_out]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -73,15 +90,40 @@ class VisitorAdmin(PagesAdmin):
     def badge(self, visitor: Visitor) -> str:
         return state_badge(visitor.get_state_display(), BADGES[visitor.state])
 
+    @admin.display(description=gettext_lazy("Visitor"), ordering="id")
+    def device(self, visitor: Visitor) -> str:
+        device = visitor.glance.device  # type: ignore[attr-defined]
+        return format_html('{}<span class="ca-name__more">{}</span>', device, visitor) if device else str(visitor)
+
     @admin.display(description=gettext_lazy("Person"))
     def person(self, visitor: Visitor) -> str:
+        """The present person; else the state, in words."""
         person = getattr(visitor, "owner", None)
         if person is None:
-            return "—"
+            return self.badge(visitor)
         address = reverse("admin:activities_timeline", args=[person.pk])
-        return format_html('<a href="{}"><bdi>{}</bdi></a>', address, person)
+        badge = self.badge(visitor) if visitor.state == Visitor.State.SHARED else ""
+        return format_html('<a href="{}"><bdi>{}</bdi></a> {}', address, person, badge)
 
-    @admin.display(description=gettext_lazy("First event source"))
+    @admin.display(description=gettext_lazy("Came from"))
+    def origin(self, visitor: Visitor) -> str | None:
+        return visitor.glance.origin or None  # type: ignore[attr-defined]
+
+    @admin.display(description=gettext_lazy("Pages"))
+    def pages(self, visitor: Visitor) -> str | None:
+        """The number of pages, with the last one."""
+        glance: Glance = visitor.glance  # type: ignore[attr-defined]
+        if not glance.pages:
+            return None
+        number = f"{glance.pages}+" if glance.is_bounded else glance.pages
+        return format_html(
+            '{}<span class="ca-name__more ca-line"><bdi title="{}">{}</bdi></span>',
+            number,
+            glance.last_page,
+            glance.last_page,
+        )
+
+    @admin.display(description=gettext_lazy("Web site"))
     def source(self, visitor: Visitor) -> str:
         return str(visitor.first_source or "—")
 
@@ -103,11 +145,19 @@ class VisitorAdmin(PagesAdmin):
         may_see_people = request.user.has_perm(VIEW_PERSON)
         people = Person.objects.in_bulk([association.person_id for association in associations])
         may_associate = request.user.has_perm(ownership.RIGHT) and visitor.state != Visitor.State.BURNT
+        owners = (people.get(one.person_id) for one in associations if not (one.to_at or one.undone_at))
+        owner = next((person for person in owners if person and person.is_live), None) if may_see_people else None
+        may_see_consents = owner and request.user.has_perm(VIEW_ACTIVITY)
         return self.page(
             request,
             "visitor",
-            str(visitor),
+            str(owner or _("Unknown visitor")),
             visitor=visitor,
+            owner=owner,
+            glance=(glance := glances_of([visitor.pk]).get(visitor.pk, Glance())),
+            campaign=[(name, UTM_LABELS[name], value) for name, value in glance.campaign],
+            most=devices.MAX_ROWS,
+            consents=consents_of_person(owner.pk) if owner and may_see_consents else None,
             badge=self.badge(visitor),
             associations=[
                 (
@@ -118,10 +168,11 @@ class VisitorAdmin(PagesAdmin):
                 for association in associations
             ],
             may_associate=may_associate and may_see_people,
-            rows=_described(devices.newest_visitor_rows(visitor)),
+            days=days_of_visitor(rows := devices.newest_visitor_rows(visitor)),
+            is_bounded=len(rows) == devices.MAX_ROWS,
             waiting=(waiting := devices.count_waiting(visitor)),
             waiting_text=intcomma(waiting) + ("+" if waiting == devices.MAX_COUNT else ""),
-            most=devices.MAX_ROWS,
+            zone=timezone.get_current_timezone_name(),
         )
 
     def run_action(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
@@ -154,13 +205,6 @@ def _associate(request: HttpRequest, visitor: Visitor) -> None:
     ownership.associate_visitor(
         visitor.pk, person_id, Association.Evidence.SERVER, request_source(request), by=request.user
     )
-
-
-def _described(rows: Any) -> list[tuple[VisitorActivity, Any]]:
-    """The rows with their types."""
-    listed = list(rows)
-    types = ActivityType.objects.select_related("live").in_bulk([row.activity_type_id for row in listed])
-    return [(row, types.get(row.activity_type_id)) for row in listed]
 
 
 def show_visits(request: HttpRequest, source_id: int) -> HttpResponse:

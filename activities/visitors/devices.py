@@ -1,6 +1,6 @@
 """Reads visitors for pages and the API: a person's browsers, first visits, waiting rows, visits by day."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -90,16 +90,18 @@ def first_visit(person_id: int) -> FirstVisit | None:
     if row is None:
         return None
     values = row.attributes
+    return FirstVisit(
+        row.occurred_at, row.primary_value or "", str(values.get("referrer_url") or ""), campaign_of(values)
+    )
+
+
+def campaign_of(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(UTM field, value) of a visit with these attributes, also from the query of its address."""
     campaign = {name: str(values[name]) for name in UTM_FIELDS if values.get(name)}
     for name, value in parse_qsl(str(values.get("query") or values.get("query_parameters") or "").lstrip("?")):
         if name in UTM_FIELDS and value:
             campaign.setdefault(name, value)
-    return FirstVisit(
-        row.occurred_at,
-        row.primary_value or "",
-        str(values.get("referrer_url") or ""),
-        [(name, campaign[name]) for name in UTM_FIELDS if name in campaign],
-    )
+    return [(name, campaign[name]) for name in UTM_FIELDS if name in campaign]
 
 
 def referring_site(address: str) -> str:

@@ -9,6 +9,7 @@ from activities.log.timeline import timeline_entries
 from activities.models import Activity, Association
 from activities.recording import recorder
 from activities.recording.rows import NewActivity
+from activities.visitors.glances import Glance
 from people.core.source import SYSTEM
 from tests.activities.visitors.factories import Evidence, log_of, make_hit, make_site, make_visitor, own
 from tests.factories import make_person
@@ -39,13 +40,51 @@ def test_support_sees_who_a_visitor_is_says_it_and_undoes_it(staff):
         page = staff.get(f"{address}change/").text
     assert "Ann Lee" in page and "Signature or server call" in page
     listed = staff.get("/admin/activities/visitor/").text
-    assert f'timeline/{ann.pk}/"><bdi>Ann Lee</bdi>' in listed and "First event source" in listed
+    assert f'timeline/{ann.pk}/"><bdi>Ann Lee</bdi>' in listed and "Web site" in listed
     association = Association.objects.get()
     assert association.created_by.username == "vera" and len(log_of(ann.pk)) == 1
     staff.post(f"{address}do/undo/", {"association": association.pk})
     assert "Undone" in staff.get(f"{address}change/").text and log_of(ann.pk) == []
     assert staff.post(f"{address}do/undo/", {"association": 0}).status_code == 404
     assert str(visitor) in staff.get("/admin/activities/visitor/").text
+
+
+def test_visitors_are_described_in_words(staff):
+    """The list and the page of a visitor name its browser, pages and origin; reasons are sentences, not codes."""
+    site = make_site()
+    stranger, silent = make_visitor(site), make_visitor(site)
+    make_hit(
+        stranger, site, "example.com/start", version=2, browser="Chrome", platform="Windows",
+        utm_source="newsletter", utm_medium="email",
+    )  # fmt: skip
+    make_hit(stranger, site, "example.com/pricing", version=2, browser="Chrome", platform="Windows")
+    make_hit(stranger, site, "example.com/robots", is_bot=True)
+    make_hit(stranger, site, None, said={"email": "a@example.com", "refused": "blocked_identifier"})
+    with query_budget("visitors: list"):
+        listed = staff.get("/admin/activities/visitor/").text
+    for text in ("Chrome on Windows", "newsletter / email", "example.com/pricing", str(silent)):
+        assert text in listed
+    assert "example.com/robots" not in listed
+    page = staff.get(f"/admin/activities/visitor/{stranger.pk}/change/").text
+    for text in ("Unknown visitor", "first seen", "UTM Source", "example.com/start", "The identifier names nobody"):
+        assert text in page
+    assert "blocked_identifier" not in page
+    assert "Nothing is kept here any more." in staff.get(f"/admin/activities/visitor/{silent.pk}/change/").text
+
+
+def test_the_page_of_a_recognized_visitor_has_the_name_and_consents_of_the_person(staff):
+    site, ann = make_site(), make_person(first_name="Ann", last_name="Lee")
+    visitor = make_visitor(site)
+    own(visitor, ann.pk, site, Evidence.FORM)
+    page = staff.get(f"/admin/activities/visitor/{visitor.pk}/change/").text
+    assert "<bdi>Ann Lee</bdi></h1>" in page and "Open the person" in page
+    assert "No consent is recorded." in page
+
+
+def test_a_referrer_of_the_same_site_is_no_origin():
+    inner = Glance(first_page="www.example.com/a", referrer="https://www.example.com/")
+    outer = Glance(first_page="www.example.com/a", referrer="https://search.example/?q=1")
+    assert (inner.origin, outer.origin, Glance().origin) == ("Directly", "search.example", "")
 
 
 def test_the_person_page_says_where_they_came_from_and_their_browsers(staff):
