@@ -238,11 +238,34 @@ def test_the_page_lists_corrects_and_replays(check, admin_client):
         "amount": "7",
     }
     page = admin_client.get(address).content.decode()
-    assert "expected an amount" in page and str(ann) in page and "Deposit Check" in page, "ids have their names"
+    assert "An amount like 1250.50" in page and "<bdi>many</bdi>" in page, "sent and expected, beside the value"
+    assert str(ann) in page and "Deposit Check" in page, "ids have their names"
     assert "1 activity recorded." in admin_client.post(address, values, follow=True).content.decode()
     assert stored(check).filter(attributes={"amount": 7}).count() == 1
     assert "Recorded as activity" in admin_client.get(address).content.decode()
     assert admin_client.get(listing).content.decode().count("field-times") == 0
+
+
+def test_the_page_of_a_row_moves_a_value_and_leads_to_the_next_row(check, admin_client):
+    ann = make_person()
+    record_rows(*(new_activity(ann.pk, sum="7", primary_value=f"No. {n}") for n in range(3)))
+    first, second, third = sorted(waiting())
+    address = reverse("admin:activities_refusedactivity_row", args=[third])
+    reply = admin_client.get(address)
+    form, page = reply.context["form"], reply.content.decode()
+    assert [field.name for field, _sent, _is_moved in form.wrong] == ["sum"] and "Move the value to" in page
+    assert form.names_all_faults and "ca-callout--bad" not in page, "each fault is beside its value"
+    values = {name: form[name].initial or "" for name in form.fields}
+    values.pop("@as_new")
+    reply = admin_client.post(address, values)
+    assert reply.url == address and len(waiting()) == 3, "nothing was chosen: still rejected"
+    reply = admin_client.post(address, values | {"sum": "amount"})
+    assert stored(check).get().attributes == {"amount": 7}
+    assert reply.url == reverse("admin:activities_refusedactivity_row", args=[second]), "the next of the list"
+    reply = admin_client.post(reply.url, {"dismiss": "1"})
+    assert RefusedActivity.objects.get(pk=second).state == State.DISMISSED
+    assert reply.url == reverse("admin:activities_refusedactivity_row", args=[first])
+    assert "Next rejected activity" not in admin_client.get(reply.url).content.decode()
 
 
 def test_rows_are_dismissed_on_the_page_and_viewers_see_none(check, admin_client, client, django_user_model):

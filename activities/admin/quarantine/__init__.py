@@ -1,0 +1,3 @@
+"""The pages of rejected activities."""
+
+from activities.admin.quarantine import pages  # noqa: F401 (registers them)
