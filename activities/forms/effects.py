@@ -46,7 +46,11 @@ Evidence = Association.Evidence
 register_notice_kinds(
     {
         "form_filled_in": NoticeKind(
-            gettext_lazy("Somebody filled in a form that you watch"), gettext_lazy("Somebody filled in “%(form)s”.")
+            gettext_lazy("Somebody filled in a form that you watch"),
+            gettext_lazy("Somebody filled in “%(form)s”."),
+            action=gettext_lazy("See the entries"),
+            icon="assignment_turned_in",
+            look="good",
         )
     }
 )

@@ -31,11 +31,19 @@ notifications.register_notice_kinds(
                 "Undefined events of %(source)s that came at least three times as often as before: %(count)s."
             ),
             ("source",),
+            advice=gettext_lazy("Decide in the inbox: create a type, or ignore the name."),
+            action=gettext_lazy("Open the inbox"),
+            icon="trending_up",
+            look="wait",
         ),
         "name_changed": NoticeKind(
             gettext_lazy("Events that nobody has defined bring other properties"),
             gettext_lazy("Undefined events of %(source)s whose properties come in another share: %(count)s."),
             ("source",),
+            advice=gettext_lazy("Look at the properties before you create a type."),
+            action=gettext_lazy("Open the inbox"),
+            icon="difference",
+            look="wait",
         ),
     }
 )

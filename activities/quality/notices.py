@@ -36,14 +36,26 @@ notifications.register_notice_kinds(
             gettext_lazy("An event source sends events that nobody has defined"),
             gettext_lazy("New event names from %(source)s: %(count)s."),
             ("source",),
+            advice=gettext_lazy("They wait in the inbox until somebody makes a type of each name, or ignores it."),
+            action=gettext_lazy("Open the inbox"),
+            icon="inbox",
+            look="wait",
         ),
         "property_new": NoticeKind(
             gettext_lazy("Events of one of your types bring new properties"),
             gettext_lazy("New properties in events of %(type)s: %(count)s."),
+            advice=gettext_lazy("Add a field for those you want to keep."),
+            action=gettext_lazy("See the properties"),
+            icon="new_label",
+            look="wait",
         ),
         "values_changed": NoticeKind(
             gettext_lazy("Values of one of your types have changed"),
             gettext_lazy("%(percent)s %% of the events of %(type)s don't fit any more; before it was %(before)s %%."),
+            advice=gettext_lazy("A program may have changed what it sends. Look at the rejected values."),
+            action=gettext_lazy("See the data quality"),
+            icon="trending_down",
+            look="bad",
         ),
         "share_changed": NoticeKind(
             gettext_lazy("Many more events of one of your types bring properties that no field takes"),
@@ -51,6 +63,10 @@ notifications.register_notice_kinds(
                 "%(percent)s %% of the events of %(type)s bring properties that no field takes; "
                 "before it was %(before)s %%."
             ),
+            advice=gettext_lazy("Add a field for those you want to keep."),
+            action=gettext_lazy("See the data quality"),
+            icon="trending_up",
+            look="wait",
         ),
     }
 )

@@ -26,18 +26,40 @@ from django.utils.translation import gettext_lazy
 class NoticeKind:
     """One kind of notice: the label of its switch, and the sentence with %(parameter)s placeholders.
 
-    Two notices about the same page are equal, unless they differ in a parameter listed in `told_apart_by`.
+    Two notices about the same page are equal, unless they differ in a parameter listed in `told_apart_by`. `advice` is
+    a sentence on the reason or the next step, `action` the label of the button that opens the page, `icon` a symbol,
+    `look` the colour of it: bad, good or wait.
     """
 
     label: str | Promise
     sentence: str | Promise
     told_apart_by: tuple[str, ...] = ()
+    advice: str | Promise = ""
+    action: str | Promise = ""
+    icon: str = "notifications"
+    look: str = ""
+
+
+UNKNOWN = NoticeKind("", "")  # of a version that is no longer installed
 
 
 # upper apps register theirs with `register_notice_kinds`
 KINDS: dict[str, NoticeKind] = {
-    "import_done": NoticeKind(gettext_lazy("Your import is done"), gettext_lazy("The import of %(file)s is done.")),
-    "export_done": NoticeKind(gettext_lazy("Your export is ready"), gettext_lazy("Export %(number)s is ready.")),
+    "import_done": NoticeKind(
+        gettext_lazy("Your import is done"),
+        gettext_lazy("The import of %(file)s is done."),
+        advice=gettext_lazy("See what came in and which rows were rejected. You can undo it."),
+        action=gettext_lazy("See the result"),
+        icon="upload_file",
+        look="good",
+    ),
+    "export_done": NoticeKind(
+        gettext_lazy("Your export is ready"),
+        gettext_lazy("Export %(number)s is ready."),
+        action=gettext_lazy("Download it"),
+        icon="download",
+        look="good",
+    ),
 }
 
 
@@ -68,6 +90,10 @@ class Notice(models.Model):
         # notices of imports by an earlier version have the number only
         parameters = {"file": self.parameters.get("number", ""), **self.parameters}
         return str(kind.sentence) % parameters if kind else self.kind
+
+    @property
+    def kind_of_notice(self) -> NoticeKind:
+        return KINDS.get(self.kind, UNKNOWN)
 
     @property
     def url(self) -> str:
@@ -181,5 +207,9 @@ def save_notice_switches(user: Any, channels: Mapping[str, tuple[bool, bool]]) -
 
 
 def _text(notice: Notice) -> str:
-    lines = [str(notice), f"{settings.SITE_URL}{notice.url}" if settings.SITE_URL else ""]
+    lines = [
+        str(notice),
+        str(notice.kind_of_notice.advice),
+        f"{settings.SITE_URL}{notice.url}" if settings.SITE_URL else "",
+    ]
     return "\n\n".join([line for line in lines if line] + [_("You can switch these emails off under Notifications.")])

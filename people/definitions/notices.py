@@ -16,12 +16,26 @@ notifications.register_notice_kinds(
         "draft_waits": NoticeKind(
             gettext_lazy("A draft is waiting for your approval"),
             gettext_lazy("The draft of %(name)s is awaiting approval."),
+            advice=gettext_lazy("Approve it, or return it with a reason."),
+            action=gettext_lazy("Review the draft"),
+            icon="rate_review",
+            look="wait",
         ),
         "draft_approved": NoticeKind(
-            gettext_lazy("Your draft was approved"), gettext_lazy("%(name)s was approved, version %(version)s.")
+            gettext_lazy("Your draft was approved"),
+            gettext_lazy("%(name)s was approved, version %(version)s."),
+            advice=gettext_lazy("From now on it is the live version."),
+            action=gettext_lazy("See it"),
+            icon="task_alt",
+            look="good",
         ),
         "draft_returned": NoticeKind(
-            gettext_lazy("Your draft was returned"), gettext_lazy("The draft of %(name)s was returned: %(reason)s")
+            gettext_lazy("Your draft was returned"),
+            gettext_lazy("The draft of %(name)s was returned: %(reason)s"),
+            advice=gettext_lazy("Change the draft and send it again."),
+            action=gettext_lazy("Change the draft"),
+            icon="undo",
+            look="bad",
         ),
     }
 )

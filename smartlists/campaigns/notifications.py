@@ -11,10 +11,17 @@ notifications.register_notice_kinds(
         "campaign_loops": NoticeKind(
             gettext_lazy("One of your campaigns is in a loop"),
             gettext_lazy("%(name)s was stopped for some people: campaigns trigger each other in a loop."),
+            advice=gettext_lazy("Narrow one of the triggers, so that they don't start each other."),
+            action=gettext_lazy("See the campaign"),
+            icon="sync_problem",
+            look="bad",
         ),
         "campaign_stuck": NoticeKind(
             gettext_lazy("Triggers of one of your campaigns are failing"),
             gettext_lazy("The triggers of %(name)s are failing: nobody enters until that is fixed. Nothing is lost."),
+            action=gettext_lazy("See the campaign"),
+            icon="error",
+            look="bad",
         ),
         "campaign_watch_fails": NoticeKind(
             gettext_lazy("A smart list that triggers one of your campaigns can't be read"),
@@ -22,18 +29,31 @@ notifications.register_notice_kinds(
                 "The changes of a smart list that triggers %(name)s can't be read. People who join and leave it before "
                 "that is fixed don't enter; other triggers keep working."
             ),
+            action=gettext_lazy("See the campaign"),
+            icon="error",
+            look="bad",
         ),
         "campaign_step_fails": NoticeKind(
             gettext_lazy("A step of one of your campaigns is failing"),
             gettext_lazy("A step of %(name)s can't be done: people wait there and go on once it works."),
+            action=gettext_lazy("See the campaign"),
+            icon="error",
+            look="bad",
         ),
         "campaign_not_run": NoticeKind(
             gettext_lazy("One of your campaigns could not run when scheduled"),
             gettext_lazy("%(name)s could not be run when it was scheduled."),
+            advice=gettext_lazy("Try it, and run it by hand."),
+            action=gettext_lazy("See the campaign"),
+            icon="event_busy",
+            look="bad",
         ),
         "campaign_run_failed": NoticeKind(
             gettext_lazy("A run of one of your campaigns has failed"),
             gettext_lazy("A run of %(name)s has failed: its page says why."),
+            action=gettext_lazy("See why"),
+            icon="error",
+            look="bad",
         ),
     }
 )

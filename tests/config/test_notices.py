@@ -121,6 +121,27 @@ def test_notices_are_read_and_counted_beside_their_page(team, client):
     assert client.get("/admin/notices/").status_code == 200
 
 
+def test_a_notice_is_opened_by_its_owner_and_read_by_that(team, client):
+    edda, anna = team
+    check = lifecycle.create_definition(ACTIVITY_TYPES, type_names(), CHECK_FIELDS, edda)
+    lifecycle.create_definition(ACTIVITY_TYPES, type_names("Make Call", "makeCall"), CHECK_FIELDS, edda)
+    notice = Notice.objects.get(user=anna, page_id=check.pk)
+    client.force_login(edda)
+    assert client.post("/admin/notices/", {"open": notice.pk}).status_code == 404
+    assert client.post("/admin/notices/", {"open": "x" * 50}).status_code == 404
+    client.force_login(anna)
+    assert client.post("/admin/notices/", {"open": notice.pk}).url == notice.url
+    page = client.get("/admin/notices/", headers={"accept-language": "en"})
+    (_unread, ((_day, unread),)), (_read, ((_same_day, read),)) = page.context["parts"]
+    assert (len(unread), read) == (1, [notice])
+
+
+@pytest.mark.parametrize("name", notifications.KINDS)
+def test_each_kind_of_notice_has_an_icon_and_says_what_its_button_does(name):
+    kind = notifications.KINDS[name]
+    assert kind.icon != "notifications" and str(kind.action) and kind.look in ("good", "wait", "bad")
+
+
 def test_without_a_mail_server_nothing_waits_to_be_mailed(team, settings):
     settings.EMAIL_IS_SET_UP = False
     lifecycle.create_definition(ACTIVITY_TYPES, type_names(), CHECK_FIELDS, team[0])

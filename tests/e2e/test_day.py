@@ -56,7 +56,10 @@ def test_a_draft_goes_back_to_its_editor_with_a_reason(new_page, somebody, langu
     returned = page.get_by_role("region", name=_("Returned to you"))
     expect(returned).to_contain_text("Amount <in> which currency? ñ 🎉")
     page.goto("/admin/notices/")
-    expect(page.get_by_role("link").filter(has_text="Amount <in> which currency? ñ 🎉")).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text="Amount <in> which currency? ñ 🎉")).to_be_visible()
+    page.get_by_role("button", name=_("Change the draft")).click()
+    expect(page).to_have_url(re.compile(r"/activitytype/\d+/"))
+    assert not Notice.objects.filter(user__username="edda", read_at=None).exists(), "opening it reads it"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,10 @@ notifications.register_notice_kinds(
         NOTICE: NoticeKind(
             gettext_lazy("One of your API clients keeps failing"),
             gettext_lazy("%(name)s failed %(count)s times today, most often with %(code)s at %(route)s."),
+            advice=gettext_lazy("Tell the developer: the code says what was wrong with the calls."),
+            action=gettext_lazy("See the failed calls"),
+            icon="api",
+            look="bad",
         )
     }
 )

@@ -34,6 +34,10 @@ notifications.register_notice_kinds(
             gettext_lazy("Someone asks for something that you may do and they may not"),
             gettext_lazy("%(who)s asks for your help: %(what)s"),
             ("who", "what"),
+            advice=gettext_lazy("Do it for them, or give them a role that may."),
+            action=gettext_lazy("Open the page"),
+            icon="contact_support",
+            look="wait",
         )
     }
 )
