@@ -9,21 +9,25 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from activities.admin.base import find_type
 from activities.inbox import editing, proposals, replay, waiting
+from activities.inbox.days import counts_by_day
 from activities.inbox.sightings import HAS_COME
 from activities.models import ActivityType, Sighting
-from activities.rights import ADD_ACTIVITYTYPE, CHANGE_ACTIVITYTYPE
+from activities.rights import ADD_ACTIVITYTYPE, CHANGE_ACTIVITYTYPE, VIEW_EVENTSOURCE
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, problem_text, require_rights, state_badge
+from people.core.admin.object_actions import MenuAction
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import quoted_value, restore_problem
 from people.datatypes.keys import MAX_BIG_ID
 from people.datatypes.registry import CHOICES_FOR_PEOPLE
 from people.rights import ADD_PERSONFIELD, VIEW_PERSON
+from people.templatetags.change_lists import sparkline
 from people.templatetags.moments import moment
 
 PAGE = "admin:activities_sighting"
@@ -43,7 +47,11 @@ class SightingAdmin(PagesAdmin):
         "Events from web sites and programs that no activity type takes yet appear here. "
         "Turn them into a type, or ignore them."
     )
-    list_display = ("__str__", "kind", "source", "times", "waits", "last_time", "badge")
+    about = gettext_lazy(
+        "Names that your web sites and programs send and that nothing takes yet. Make a type of each, map it to one of "
+        "yours, or ignore it."
+    )
+    list_display = ("name_and_kind", "source", "times", "waits", "last_time", "badge")
     list_filter = ("state", "kind", ("source", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("source",)
     search_fields = ("name",)
@@ -52,6 +60,21 @@ class SightingAdmin(PagesAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).filter(HAS_COME)
+
+    def alternative_add_action(self, request: HttpRequest) -> MenuAction | None:
+        may_see = request.user.has_perm(VIEW_EVENTSOURCE)
+        address = reverse("admin:activities_eventsource_changelist")
+        return MenuAction(gettext_lazy("Event sources"), address) if may_see else None
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The list, whose names have their events by day as `by_day`."""
+        changelist = super().get_changelist_instance(request)
+        sightings = list(changelist.result_list)
+        counts = counts_by_day([sighting.pk for sighting in sightings])
+        for sighting in sightings:
+            sighting.by_day = counts.get(sighting.pk)
+        changelist.result_list = sightings
+        return changelist
 
     def own_pages(self) -> OwnPages:
         return [
@@ -62,9 +85,17 @@ class SightingAdmin(PagesAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    @admin.display(description=gettext_lazy("Times"), ordering="count")
+    @admin.display(description=gettext_lazy("Name"), ordering="name")
+    def name_and_kind(self, sighting: Sighting) -> str:
+        kind = sighting.get_kind_display()
+        return format_html('<bdi>{}</bdi><span class="ca-name__more">{}</span>', sighting, kind)
+
+    @admin.display(description=gettext_lazy("Times, and by day"), ordering="count")
     def times(self, sighting: Sighting) -> str:
-        return intcomma(sighting.count)
+        """The number, with that of each of the last days as a small chart."""
+        by_day = getattr(sighting, "by_day", None)
+        number = format_html('<span class="ca-figure__number">{}</span>', intcomma(sighting.count))
+        return format_html('<span class="ca-figure">{}{}</span>', number, sparkline(by_day) if by_day else "")
 
     @admin.display(description=gettext_lazy("Waiting"), ordering="kept")
     def waits(self, sighting: Sighting) -> str:
@@ -99,6 +130,8 @@ class SightingAdmin(PagesAdmin):
             type_for=type_for,
             left_out=replay.left_out(sighting, type_for) if type_for and sighting.kept else (),
             types=_own_types() if is_event else [],
+            by_day=(by_day := counts_by_day([sighting.pk]).get(sighting.pk, [])),
+            by_day_sum=sum(by_day),
             libraries=sorted(sighting.libraries.items(), key=lambda pair: -pair[1]),
             replay=replay.last_replay(sighting),
             may_change=user.has_perm(editing.CHANGE),

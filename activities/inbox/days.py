@@ -4,7 +4,7 @@ A property stands there as a digest of its name: anything may be in a name, also
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from hashlib import blake2b
@@ -59,6 +59,18 @@ def add_to_day(tallies: Mapping[int, DayCounts]) -> None:
                 MAX_PROPERTIES,
             ],
         )
+
+
+def counts_by_day(sighting_ids: Collection[int]) -> dict[int, list[int]]:
+    """The numbers of events of each of the last `KEPT_DAYS` days (UTC), the oldest first, by sighting; none without."""
+    first = timezone.now().astimezone(UTC).date() - timedelta(days=KEPT_DAYS - 1)
+    days = SightingDay.objects.filter(sighting__in=sighting_ids, day__gte=first)
+    counts: dict[int, list[int]] = {}
+    for pk, day, count in days.values_list("sighting_id", "day", "count"):
+        number = (day - first).days
+        if number < KEPT_DAYS:  # a clock may be ahead
+            counts.setdefault(pk, [0] * KEPT_DAYS)[number] = count
+    return counts
 
 
 def forget_old_days() -> int:

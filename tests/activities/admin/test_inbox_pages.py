@@ -57,7 +57,9 @@ def test_a_type_is_made_of_what_was_seen_and_what_waited_is_recorded(staff):
     ]
     send(program, *sent, message("track", "<script>alert(1)</script>", {"a": "<b>"}, userId="u-1"))
     dispatch()
-    listed = staff.get("/admin/activities/sighting/").text
+    with query_budget("inbox: list"):
+        listed = staff.get("/admin/activities/sighting/").text
+    assert listed.count('class="ca-spark"') == 2, "a small chart of each name by day"
     assert "Invoice Paid" in listed and "&lt;script&gt;alert(1)" in listed and "<script>alert(1)" not in listed
     sighting = Sighting.objects.get(name="Invoice Paid")
     address = f"/admin/activities/sighting/{sighting.pk}/"
@@ -117,6 +119,12 @@ def test_other_decisions(staff):
     assert staff.post(f"{address}ignore/").status_code == 302
     event.refresh_from_db()
     assert event.state == "mapped"
+
+
+def test_an_empty_inbox_leads_to_the_event_sources(client, staff):
+    client.force_login(get_user_model().objects.create_superuser("vera"))
+    page = staff.get("/admin/activities/sighting/").text
+    assert page.count('href="/admin/activities/eventsource/"') >= 3, "in the menu, the heading and the empty place"
 
 
 def test_the_wizard_says_which_properties_have_no_field(staff):
