@@ -1,5 +1,6 @@
 """The page of one activity type, in tabs: overview, fields, versions, uses, and API examples."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -162,8 +163,7 @@ def show_people(request: HttpRequest, pk: int) -> HttpResponse:
 
 def show_overview(request: HttpRequest, pk: int) -> HttpResponse:
     activity_type = find_type(request, pk)
-    marks_bots = bool(bot_fields([activity_type.pk]))
-    counted = {"without_bots": marks_bots and request.GET.get("bots") != WITH_BOTS}
+    counted = {"without_bots": bool(bot_fields([pk])) and request.GET.get("bots") != WITH_BOTS}
     span = rollup.activity_span([activity_type.pk], **counted)
     today = timezone.now().astimezone(installation.installation_zone()).date()
     days, first, last = _period(request.GET.get("days", ""), today, span)
@@ -173,6 +173,7 @@ def show_overview(request: HttpRequest, pk: int) -> HttpResponse:
         total = span.total
     interval = intervals.fitting_interval(first, last) if days == ALL else "week" if days > 90 else "day"
     points = rollup.interval_counts([activity_type.pk], first, last, interval, **counted)
+    partial = _partial(points, interval, *((date.min, date.max) if days == ALL else (first, last)), today)
     latest = log_reader.latest_of_type(activity_type.pk, LATEST)
     return show_type_tab(
         request,
@@ -183,12 +184,12 @@ def show_overview(request: HttpRequest, pk: int) -> HttpResponse:
         points=points,
         all_time=ALL,
         span=span,
-        marks_bots=marks_bots,
+        marks_bots=bool(bot_fields([pk])),
         **counted,
         with_bots=WITH_BOTS,
         interval=intervals.INTERVALS[interval],
-        rows=[(intervals.interval_label(start, interval), count) for start, count in points],
-        chart=_chart(points, interval, str(activity_type)),
+        rows=_labelled(points, interval, partial),
+        chart=_chart(points, interval, str(activity_type), partial),
         total=total,
         figure=charts.Figure(total, before) if days != ALL else None,
         counted_at=rollup.rollup_read_at(),
@@ -274,7 +275,23 @@ def _period(requested: str, today: date, span: rollup.ActivitySpan) -> tuple[Any
     return days, today - timedelta(days=days - 1), today
 
 
-def _chart(points: list[tuple[date, int]], interval: str, label: str) -> str:
+def _partial(
+    points: Sequence[tuple[date, int]], interval: str, first: date, last: date, today: date
+) -> Mapping[int, charts.Partial]:
+    return intervals.partial_intervals([start for start, _count in points], interval, first, last, today)
+
+
+def _labelled(
+    points: Sequence[tuple[date, int]], interval: str, partial: Mapping[int, charts.Partial]
+) -> list[tuple[str, int]]:
+    """The rows of the table: the label of each interval and its count."""
+    return [
+        (intervals.labelled(intervals.interval_label(start, interval), partial.get(place)), count)
+        for place, (start, count) in enumerate(points)
+    ]
+
+
+def _chart(points: list[tuple[date, int]], interval: str, label: str, partial: Mapping[int, charts.Partial]) -> str:
     """The data for the script of charts; labels of days and weeks within a short period have no year."""
     is_short = interval in ("day", "week") and len({start.year for start, _count in points}) < 3
     labels = [
@@ -282,7 +299,7 @@ def _chart(points: list[tuple[date, int]], interval: str, label: str) -> str:
         for start, _count in points
     ]
     series = charts.ChartSeries(label, [count for _start, count in points])
-    return charts.chart_json(labels, intervals.INTERVALS[interval], [series])
+    return charts.chart_json(labels, intervals.INTERVALS[interval], [series], partial=partial)
 
 
 def _repeated(values: list[tuple[str, int]]) -> list[tuple[str, int, int]]:

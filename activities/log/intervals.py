@@ -1,6 +1,6 @@
 """Counts of days, grouped by days, weeks, months, quarters or years."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people.core import installation
+from people.core.admin.charts import Partial
 
 INTERVALS: Mapping[str, Any] = {
     "day": gettext_lazy("Day"),
@@ -69,6 +70,28 @@ def count_intervals(first: date, last: date, interval: str) -> int:
 def fitting_interval(first: date, last: date) -> str:
     """The shortest interval that a chart of the period can show."""
     return next((name for name in INTERVALS if count_intervals(first, last, name) <= SHOWN), "year")
+
+
+def partial_intervals(
+    starts: Sequence[date], interval: str, first: date, last: date, today: date
+) -> dict[int, Partial]:
+    """The places of the intervals that have less than all of their days between `first` and `last`, and by `today`.
+
+    `today`: the day on which the activities were counted, whose end is not known yet.
+    """
+    places: dict[int, Partial] = {}
+    for place, start in enumerate(starts):
+        end = following_start(start, interval) - timedelta(days=1)
+        if start <= today <= min(end, last):
+            places[place] = Partial.RUNNING
+        elif start < first or end > last:
+            places[place] = Partial.CUT
+    return places
+
+
+def labelled(label: str, partial: Partial | None) -> str:
+    """The label of an interval in a table: “30 Nov (so far)” of one that has less than all of its days."""
+    return f"{label} ({partial.word})" if partial else label
 
 
 def interval_label(start: date, interval: str) -> str:

@@ -126,6 +126,10 @@ class FiguresSerializer(StrictSerializer):
     rows = serializers.ListField(
         child=FiguresRowField(), allow_null=True, help_text="Null until the first figures are available."
     )
+    complete = serializers.ListField(
+        child=serializers.BooleanField(),
+        help_text="For a trend, one a row: false while its interval is not over, and if the period cuts it.",
+    )
     totals = serializers.ListField(
         child=FiguresTotalField(), help_text="The figures above the chart: a label in the language, and plain numbers."
     )
@@ -217,7 +221,7 @@ class ReportViewSet(ListMixin, RetrieveMixin):
             raise BadQueryError(
                 Problem(Code.MISSING_VALUE, _("Say which activity type."), (form.report_kind.type_input,))
             )
-        table = form.table(reply.answers) if reply.answers else None
+        table = form.table(reply.answers, reply.counted_on) if reply.answers else None
         marks = chart_marks.marks_of_trend(charted_trend(form, table), self.request.user)["marks"]
         body = _representation(form, reply, table) | {"marks": [{"day": mark.day, "text": mark.text} for mark in marks]}
         if body["people"]:
@@ -234,6 +238,7 @@ def _representation(form: ReportForm, reply: Replies, table: Table | None) -> di
         "columns": table.file_headings() if table else [],
         "rows": [[None if cell.raw == "" else cell.raw for cell in row] for row in table.rows] if table else None,
         "totals": [{"label": total.label, **total.raw} for total in table.totals] if table else (),
+        "complete": table.complete if table else (),
         "people": table.people if table else (),
         "bots": ("exclude" if form.without_bots else trend.WITH_BOTS) if form.marks_bots else None,
         "time_zone": installation.current_installation().time_zone,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
@@ -162,7 +162,7 @@ def _recent(request: HttpRequest) -> dict[str, Any]:
         "more": len(rows) > SHOWN,
         "total": own.now,
         "totals": [(_("activities"), own), (_("new people"), figures.get(NEW_PERSON, charts.Figure(0, 0)))],
-        "chart": _chart({first + timedelta(days=number): count for number, count in enumerate(own.days)}),
+        "chart": _chart({first + timedelta(days=number): count for number, count in enumerate(own.days)}, today),
         "latest": [(entry, people.get(entry.activity.person_id)) for entry in latest],
         "counted_at": rollup.rollup_read_at(),
     }
@@ -192,10 +192,12 @@ def _lists(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _chart(daily: dict[Any, int]) -> str:
+def _chart(daily: dict[date, int], today: date) -> str:
     series = charts.ChartSeries(_("Activities"), list(daily.values()))
     labels = [date_format(day, "MONTH_DAY_FORMAT") for day in daily]
-    return charts.chart_json(labels, intervals.INTERVALS["day"], [series])
+    return charts.chart_json(
+        labels, intervals.INTERVALS["day"], [series], partial=charts.last_day_partial(list(daily), today)
+    )
 
 
 def _waiting(request: HttpRequest) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from config.pages import chart_marks
 from config.pages.report_saving import NameForm
-from config.pages.reports import ReportForm, answer_report, charted_trend, saved_parameters
+from config.pages.reports import ReportForm, answer_report, charted_trend, nothing_context, saved_parameters
 from config.pages.saved_reports import confirm_page, find_row, settings_page
 from people.core.admin.base import add_form_errors, parse_number, problem_text, require_rights
 from people.core.admin.object_actions import MenuAction, action_menu
@@ -75,11 +75,13 @@ def tile_view(request: HttpRequest, pk: int, tile_id: int) -> HttpResponse:
     try:
         if form.is_valid():
             reply = answer_report(form, request.user, is_kept=True)
-            table = form.table(reply.answers) if reply and reply.answers else None
+            table = form.table(reply.answers, reply.counted_on) if reply and reply.answers else None
         else:
             problems = [error for errors in form.errors.values() for error in errors]
     except RejectedError as refusal:
         problems = [problem_text(problem) for problem in refusal.problems]
+    shown = table.measured_rows()[:TILE_ROWS] if table else []
+    headings = table.headings if table else ()
     context = {
         "tile": place,
         "dashboard": dashboard,
@@ -87,9 +89,10 @@ def tile_view(request: HttpRequest, pk: int, tile_id: int) -> HttpResponse:
         "form": form,
         "reply": reply,
         "table": table,
-        "rows": table.measured_rows()[:TILE_ROWS] if table else [],
+        "rows": [(list(zip(headings, row, strict=True)), meter) for row, meter in shown],
         "problems": problems + ([reply.problem] if reply and reply.problem else []),
         **chart_marks.marks_of_trend(charted_trend(form, table) if not problems else None, request.user),
+        **(nothing_context(form) if form.is_valid() else {}),
     }
     return render(request, "config/_report_tile.html", context)
 

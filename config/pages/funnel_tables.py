@@ -7,7 +7,19 @@ from django.utils.translation import gettext as _
 
 from activities.models import ActivityType
 from config.pages.journey_tables import SECOND, time_cell
-from config.pages.report_tables import ReportCell, Table, field_name, number_cell, people_address, share_cell, text_cell
+from config.pages.report_tables import (
+    MOST_DRAWN,
+    ReportCell,
+    Table,
+    Total,
+    field_name,
+    grouped,
+    number_cell,
+    people_address,
+    share_cell,
+    text_cell,
+)
+from people.core.admin.charts import ChartSeries, ranking_json
 from people.fields.catalog import field_catalogue
 
 
@@ -33,7 +45,35 @@ def funnel_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
         _("Of the first step"),
         _("Median time since the step before"),
     )
-    return Table(headings, cells, meters=[row[3] or 0 for row in rows], timed=(4,))
+    return Table(
+        headings,
+        cells,
+        _funnel_chart(cells) if rows and rows[0][1] else "",
+        _totals(rows),
+        meters=[row[3] or 0 for row in rows],
+        timed=(4,),
+        is_ranked=True,
+    )
+
+
+def _funnel_chart(cells: Sequence[Sequence[ReportCell]]) -> str:
+    """Return the people a step as bars, with their share of those who began."""
+    people, share = [row[1] for row in cells], [str(row[3].shown) for row in cells]
+    series = ChartSeries(_("People"), [cell.raw for cell in people], links=[cell.url for cell in people], notes=share)
+    return ranking_json([f"{number}. {row[0].shown}" for number, row in enumerate(cells, 1)], _("Step"), [series])
+
+
+def _totals(rows: Sequence[Any]) -> list[Total]:
+    """Return how many people began, and how many of them went all the way; nothing of a single step."""
+    if len(rows) < 2:
+        return []
+    _type_id, began, *_shares = rows[0]
+    _type_id, finished, _of_previous, of_first, _median = rows[-1]
+    share = share_cell(of_first)
+    return [
+        Total(_("began"), grouped(began), "", raw={"people": began}),
+        Total(_("went all the way"), grouped(finished), "", share.shown, {"people": finished}),
+    ]
 
 
 def _split_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
@@ -59,7 +99,25 @@ def _split_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
                 ]
             )
             meters.append(of_first or 0)
-    return Table(headings, cells, meters=meters, words=(0, 1), timed=(4,))
+    chart = _split_chart(name, cells, [str(activity_type) for activity_type in steps]) if any(meters) else ""
+    return Table(headings, cells, chart, meters=meters, words=(0, 1), timed=(4,), is_ranked=True)
+
+
+def _split_chart(name: str, cells: Sequence[Sequence[ReportCell]], steps: Sequence[str]) -> str:
+    """Return the people of each value as bars, one a step; `cells` has the steps of a value after each other."""
+    groups = [cells[start : start + len(steps)] for start in range(0, len(cells), len(steps))]
+    drawn = groups[:MOST_DRAWN]
+    series = [
+        ChartSeries(
+            label,
+            [group[place][2].raw for group in drawn],
+            place,
+            links=[group[place][2].url for group in drawn],
+            notes=[str(group[place][3].shown) for group in drawn],
+        )
+        for place, label in enumerate(steps)
+    ]
+    return ranking_json([str(group[0][0].shown) for group in drawn], name, series, len(groups) - len(drawn))
 
 
 def _step_address(chosen: dict[str, Any], type_ids: Sequence[int], group: Mapping[str, Any] | None = None) -> str:

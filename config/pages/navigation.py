@@ -84,6 +84,7 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("css/app.css"),
         lambda request: static("css/smartlists.css"),
         lambda request: static("css/people.css"),
+        lambda request: static("css/reports.css"),
         lambda request: static("css/print.css"),
     ],
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/favicon.svg")}],

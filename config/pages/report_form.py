@@ -215,11 +215,11 @@ class ReportForm(forms.Form):
         """Return the trend of a valid form; None while no type is chosen."""
         return trend.TrendQuery.of(self.cleaned_data, without_bots=self.without_bots)
 
-    def table(self, answers: Sequence[Sequence[Any]]) -> Table:
-        """Return the answers to the `questions` as one table."""
+    def table(self, answers: Sequence[Sequence[Any]], counted_on: date) -> Table:
+        """Return the answers to the `questions`, of the day `counted_on`, as one table."""
         query = self.trend_query()
         if self.report_kind.table is None and query:
-            return trend.trend_table(query, answers)
+            return trend.trend_table(query, answers, counted_on)
         assert self.report_kind.table is not None
         return self.report_kind.table(self.cleaned_data, answers[0])
 

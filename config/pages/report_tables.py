@@ -14,7 +14,10 @@ from django.utils.translation import gettext as _
 from activities.labels import localized_name
 from activities.log import reports as log_reports
 from activities.models import ApprovedField
+from people.core.admin.charts import ChartSeries, ranking_json
 from people.models import Person
+
+MOST_DRAWN = 12  # groups of bars in a ranking; its table has all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class Table:
     note: str = ""  # on what the rows leave out
     grid: Grid | None = None
     timed: Sequence[int] = ()  # the columns of times, which pages show in words and files in seconds
+    is_ranked: bool = False  # the chart is a ranking: its bars are those of `meters`, and the table stays open
+    complete: Sequence[bool] = ()  # per row of a trend, whether its interval is over and wholly within the period
 
     def file_headings(self) -> list[str]:
         """Return the headings of the columns in files and over the API, with the unit of times."""
@@ -139,7 +144,23 @@ def breakdown_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     if chosen["total"]:
         headings.append(_("Sum of %(field)s") % {"field": field_name(chosen["total"])})
         cells = [[*row, number_cell(total)] for row, (*_rest, total) in zip(cells, rows, strict=True)]
-    return Table(headings, cells, meters=percentages(count for _value, count, *_rest in rows))
+    return Table(
+        headings,
+        cells,
+        _breakdown_chart(headings, cells),
+        meters=percentages(count for _value, count, *_rest in rows),
+        is_ranked=True,
+    )
+
+
+def _breakdown_chart(headings: Sequence[str], cells: Sequence[Sequence[ReportCell]]) -> str:
+    """Return the most frequent values as bars; a sum stands behind the number of activities."""
+    drawn = cells[:MOST_DRAWN]
+    if not drawn:
+        return ""
+    sums = [f"{headings[3]}: {row[3].shown}" if row[3].shown else "" for row in drawn] if len(headings) > 3 else []
+    series = ChartSeries(headings[1], [row[1].raw for row in drawn], links=[row[2].url for row in drawn], notes=sums)
+    return ranking_json([str(row[0].shown) for row in drawn], headings[0], [series], len(cells) - len(drawn))
 
 
 def top_people_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from activities.log import rollup
-from config.pages import chart_marks, trend
+from config.pages import chart_marks, report_start, trend
 from config.pages.report_form import ReportForm
 from config.pages.report_kinds import FIELDS_OF_THE_TYPE, REPORTS, STEPS
 from config.pages.report_saving import SaveForm, saving_context
@@ -42,9 +42,19 @@ from smartlists.models import SavedReport
 def reports_page(request: HttpRequest) -> HttpResponseBase:
     """Show the form, and the report once a type is chosen; with `format=csv` return the same rows as a file.
 
-    POST requests newer figures. While they are computed, the page polls with `format=state`.
+    Without parameters: the choice of a report. After a change in the form the page requests the report anew, and gets
+    the address of what it shows. POST requests newer figures. While they are computed, the page polls with
+    `format=state`.
     """
-    return show_report(request, is_renewed=request.method == "POST")
+    if request.method == "GET" and not request.GET:
+        return report_start.start_page(request)
+    is_redrawn = request.headers.get("HX-Target") == "answer"
+    if is_redrawn:
+        request.GET = report_start.without_foreign_fields(request.GET)  # type: ignore[assignment]
+    page = show_report(request, is_renewed=request.method == "POST")
+    if is_redrawn:
+        page["HX-Replace-Url"] = f"{request.path}?{_query(request)}"
+    return page
 
 
 def show_report(
@@ -57,13 +67,12 @@ def show_report(
     form.is_valid()
     problems = [error for errors in form.errors.values() for error in errors]
     reply = None
-    # after the choice of another type only the form is requested
-    if not problems and request.headers.get("HX-Target") != "ask":
+    if not problems:
         try:
             reply = answer_report(form, request.user, is_renewed=is_renewed, is_kept=saved is not None)
         except RejectedError as refusal:
             problems = [str(problem.message) for problem in refusal.problems]
-    table = form.table(reply.answers) if reply and reply.answers else None
+    table = form.table(reply.answers, reply.counted_on) if reply and reply.answers else None
     format, address = request.GET.get("format"), _query(request)
     if is_renewed:
         return HttpResponseRedirect(f"{request.path}?{address}")
@@ -82,23 +91,37 @@ def show_report(
         "rows": table.measured_rows() if table else [],
     }
     if table:
-        context |= _chart_context(request, form, table, saved)
+        context |= _chart_context(request, form, table, saved) | nothing_context(form)
+    if not problems and not reply:
+        context["suggested"] = report_start.suggested_types()
     if reply and not problems:
         context |= saving_context(saved, parameters, request.user, save_form)
     return render(request, "config/reports.html", {**admin.site.each_context(request), **context, "saved": saved})
 
 
+def nothing_context(form: ReportForm) -> dict[str, Any]:
+    """Template context: the types of a valid form, and the list whose people count."""
+    names = ("type", "then", *trend.MORE_TYPES, *STEPS)
+    types = dict.fromkeys(str(form.cleaned_data[name]) for name in names if form.cleaned_data.get(name))
+    audiences = dict(form.fields["people"].choices)  # type: ignore[attr-defined]
+    return {"chosen_types": ", ".join(types), "audience": audiences.get(form.cleaned_data.get("people"), "")}
+
+
 def _form_context(form: ReportForm) -> dict[str, Any]:
     report = form.report_kind
+    steps = [name for name in report.inputs if name in STEPS]
+    offered = max(2, 1 + sum(bool(form.data.get(name)) for name in steps))
+    types = [name for name in report.inputs if name in ("type", "then", *STEPS)]
     return {
         "form": form,
         "reports": [(name, kind) for name, kind in REPORTS.items() if kind.is_tab or kind is report],
         "report_kind": report,
-        "inputs": [form[name] for name in report.inputs if name not in (*report.more, "bots")],
+        "types": [(form[name], name not in steps[offered:] or bool(form.data.get(name))) for name in types],
+        "inputs": [form[name] for name in report.inputs if name not in (*types, *report.more, "bots")],
         "bots": form["bots"] if form.marks_bots else None,
         "more": [form[name] for name in report.more],
         "uses_more": any(form.cleaned_data.get(name) for name in report.more),
-        "depends_on_type": [name for name in report.inputs if name in (*FIELDS_OF_THE_TYPE, "bots")],
+        "renewed": [name for name in report.inputs if name in (*FIELDS_OF_THE_TYPE, *steps[2:], "bots")],
         "type_input": report.type_input,
         "periods": _periods(form),
         "zone": installation.current_installation().time_zone,
@@ -154,6 +177,12 @@ class Replies:
     is_stored: bool
     asked_at: datetime | None
     problem: str
+
+    @property
+    def counted_on(self) -> date:
+        """The day, in the installation's zone, on which the oldest answer was counted."""
+        moment = self.answer.as_of if self.answer else timezone.now()
+        return moment.astimezone(installation.installation_zone()).date()
 
 
 def answer_report(form: ReportForm, by: Any, *, is_renewed: bool = False, is_kept: bool = False) -> Replies | None:

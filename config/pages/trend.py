@@ -97,18 +97,25 @@ class TrendSeries:
         return list(accumulate(counts)) if is_cumulative else counts
 
 
-def trend_table(query: TrendQuery, answers: Sequence[Sequence[Any]]) -> Table:
-    """Return the answers of `query.questions()` as one table with a row an interval."""
+def trend_table(query: TrendQuery, answers: Sequence[Sequence[Any]], counted_on: date) -> Table:
+    """Return the answers of `query.questions()` as one table with a row an interval.
+
+    `counted_on` is the day of the answers: the interval that contains it is not over, and is drawn apart.
+    """
     series = _value_series(query, answers[0]) if query.split else _type_series(query, answers)
     starts = list(intervals.interval_starts(query.since, query.until, query.interval))
     labels = [intervals.interval_label(start, query.interval) for start in starts]
     name = intervals.INTERVALS[query.interval]
     points = [row.points(starts, query.is_cumulative) for row in series]
+    partial = intervals.partial_intervals(starts, query.interval, query.since, query.until, counted_on)
     links = [_links(query, row, line, starts) for row, line in zip(series, points, strict=True)]
     cells = [
-        [ReportCell(label, start.isoformat()), *map(number_cell, numbers, addresses)]
-        for start, label, numbers, addresses in zip(
-            starts, labels, zip(*points, strict=True), zip(*links, strict=True), strict=True
+        [
+            ReportCell(intervals.labelled(label, partial.get(place)), start.isoformat()),
+            *map(number_cell, numbers, addresses),
+        ]
+        for place, (start, label, numbers, addresses) in enumerate(
+            zip(starts, labels, zip(*points, strict=True), zip(*links, strict=True), strict=True)
         )
     ]
     lines = [
@@ -117,9 +124,12 @@ def trend_table(query: TrendQuery, answers: Sequence[Sequence[Any]]) -> Table:
     ]
     is_single = len(series) == 1 and not query.split
     headings = (name, *([_("Activities")] if is_single else [row.label for row in series]))
-    drawn = chart_json(labels, name, lines, is_stacked=query.is_stacked) if any(any(line) for line in points) else ""
+    drawn = ""
+    if any(any(line) for line in points):
+        drawn = chart_json(labels, name, lines, is_stacked=query.is_stacked, partial=partial)
     totals = [_total(row, series, len(starts)) for row in series if not row.is_before]
-    return Table(headings, cells[::-1], drawn, totals)
+    complete = [place not in partial for place in range(len(starts))]
+    return Table(headings, cells[::-1], drawn, totals, complete=complete[::-1])
 
 
 def _links(query: TrendQuery, series: TrendSeries, counts: Sequence[int], starts: Sequence[date]) -> list[str]:

@@ -87,6 +87,14 @@ def test_figures_are_those_of_the_page(api, client, owner, world, query):
     assert body["columns"] == file[0]
 
 
+def test_a_trend_says_which_intervals_are_complete(api, world):
+    """Of 30 days up to today: the last one, today, is not over."""
+    since = (timezone.now().date() - timedelta(days=29)).isoformat()
+    body = api.get(f"reports/figures?type=depositCheck&interval=day&since={since}").json()
+    assert body["complete"] == [False, *[True] * 29] and len(body["rows"]) == 30
+    assert api.get(f"reports/figures?{FIGURES['funnel']}").json()["complete"] == []
+
+
 def test_a_split_trend_has_the_values_as_series_and_adds_up(api, world):
     body = api.get(f"reports/figures?{FIGURES['split']}").json()
     assert body["columns"][1:] == ["Lyon", "(no value)"]

@@ -151,6 +151,7 @@ class TrackedLinkAdmin(PeopleLinkPages):
             numbers=numbers,
             chart=_chart(days) if any(clicks or machines for _day, clicks, machines in days) else "",
             days=days,
+            running=charts.Partial.RUNNING,
             clicks=_with_people(rows[:SHOWN_CLICKS], sees_people),
             next_page=rows[SHOWN_CLICKS - 1].pk if len(rows) > SHOWN_CLICKS else None,
             with_machines=with_machines,
@@ -265,7 +266,8 @@ def _chart(days: list[tuple[Any, int, int]]) -> str:
         charts.ChartSeries(_("People's clicks"), [clicks for _day, clicks, _machines in days]),
         charts.ChartSeries(_("Machines"), [machines for _day, _clicks, machines in days]),
     ]
-    return charts.chart_json(labels, _("days"), series, is_stacked=True)
+    partial = charts.last_day_partial([day for day, _clicks, _machines in days], days[-1][0])
+    return charts.chart_json(labels, _("days"), series, is_stacked=True, partial=partial)
 
 
 def _with_people(clicks: list[LinkClick], sees_people: bool) -> list[tuple[LinkClick, Any, str]]:

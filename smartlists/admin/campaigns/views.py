@@ -173,8 +173,15 @@ def _results_by_day(campaign: SmartCampaign) -> dict[str, Any]:
         charts.ChartSeries(str(label), [numbers[place] for _day, numbers in by_day], place)
         for place, label in enumerate(CHARTED.values())
     ]
-    chart = charts.chart_json(labels, _("Day"), series)
-    return {"by_day": by_day, "chart": chart, "charted": CHARTED.values(), "chart_days": CHART_DAYS}
+    partial = charts.last_day_partial([day for day, _numbers in by_day], today)
+    chart = charts.chart_json(labels, _("Day"), series, partial=partial)
+    return {
+        "by_day": by_day,
+        "chart": chart,
+        "charted": CHARTED.values(),
+        "chart_days": CHART_DAYS,
+        "running": charts.Partial.RUNNING,
+    }
 
 
 def _person_id(text: str) -> int:

@@ -1,5 +1,6 @@
 // The picture of a chart that a button saves: SVG, and PNG made of it. Always in the light colours, with title and
 // legend, so that it can be put into any document. Nothing is fetched for it.
+import { mixed, partialSegments, wholeRange } from "./chart-partial.js";
 import { heightsOf } from "./chart-series.js";
 
 const WIDTH = 960;
@@ -7,6 +8,7 @@ const HEIGHT = 480;
 const LEFT = 64;
 const RIGHT = 24;
 const BOTTOM = 34;
+const NOTE = 20; // pixels more where a note stands below
 const LINE = 18; // pixels of a line of text
 const LETTER = 6.6; // about the width of a letter
 const SCALE = 2; // pixels of a PNG for one of the SVG
@@ -49,13 +51,19 @@ function legend(chart, top, colours) {
   return { parts, bottom: y };
 }
 
+// Bars of intervals that are not over are lighter, with a dashed edge; what a stack has behind them stays hidden.
+function fill(chart, at, colour, surface) {
+  if (!chart.partial?.[at]) return `fill="${colour}"`;
+  return `fill="${mixed(colour, surface)}" stroke="${colour}" stroke-dasharray="3 2"`;
+}
+
 function bars(rows, places, chart, colours) {
   const width = Math.max(1, Math.min(48, ((WIDTH - LEFT - RIGHT) / chart.labels.length) * 0.75));
   return rows.flatMap((heights, place) =>
     heights.map((value, at) =>
       value
         ? `<rect x="${number(places.x(at) - width / 2)}" y="${number(places.y(value))}" width="${number(width)}"` +
-          ` height="${number(places.y(0) - places.y(value))}" fill="${colours.series[place]}"/>`
+          ` height="${number(places.y(0) - places.y(value))}" ${fill(chart, at, colours.series[place], colours.surface)}/>`
         : "",
     ),
   );
@@ -63,19 +71,29 @@ function bars(rows, places, chart, colours) {
 
 function lines(rows, places, chart, colours) {
   return rows.map((values, place) => {
+    const { isBefore } = chart.series[place];
+    const [first, last] = isBefore ? [0, values.length - 1] : wholeRange(chart);
+    const point = (at) => `${number(places.x(at))} ${number(places.y(values[at]))}`;
     let isDrawn = false;
     const path = values.map((value, at) => {
-      const part = value == null ? "" : `${isDrawn ? "L" : "M"}${number(places.x(at))} ${number(places.y(value))}`;
-      isDrawn = value != null;
+      const isPart = value != null && at >= first && at <= last;
+      const part = isPart ? `${isDrawn ? "L" : "M"}${point(at)}` : "";
+      isDrawn = isPart;
       return part;
     });
-    const dashes = chart.series[place].isBefore ? ' stroke-dasharray="5 4"' : "";
+    const open = (isBefore ? [] : partialSegments(chart))
+      .filter(([from, to]) => from < to && values[from] != null && values[to] != null)
+      .map(([from, to]) => `M${point(from)}L${point(to)}`)
+      .join("");
+    const stroke = `fill="none" stroke="${colours.series[place]}" stroke-width="2"`;
+    const dashes = isBefore ? ' stroke-dasharray="5 4"' : "";
     const dots = values.map((value, at) =>
-      value == null || chart.series[place].isBefore || values.length > 60
+      value == null || isBefore || values.length > 60
         ? ""
         : `<circle cx="${number(places.x(at))}" cy="${number(places.y(value))}" r="2.5" fill="${colours.series[place]}"/>`,
     );
-    return `<path d="${path.join("")}" fill="none" stroke="${colours.series[place]}" stroke-width="2"${dashes}/>${dots.join("")}`;
+    const ends = open ? `<path d="${open}" ${stroke} stroke-dasharray="5 4"/>` : "";
+    return `<path d="${path.join("")}" ${stroke}${dashes}/>${ends}${dots.join("")}`;
   });
 }
 
@@ -89,12 +107,12 @@ function axes(chart, places, most, top, colours, format) {
   const each = Math.max(1, Math.ceil((chart.labels.length * widest) / (WIDTH - LEFT - RIGHT)));
   chart.labels.forEach((label, at) => {
     if (at % each) return;
-    parts.push(text(places.x(at), HEIGHT - BOTTOM + LINE, label, { anchor: "middle", colour: colours.muted }));
+    parts.push(text(places.x(at), places.y(0) + LINE, label, { anchor: "middle", colour: colours.muted }));
   });
   for (const mark of chart.marks ?? []) {
     const x = number(places.x(mark.at));
     parts.push(
-      `<line x1="${x}" x2="${x}" y1="${top}" y2="${HEIGHT - BOTTOM}" stroke="${colours.muted}" stroke-dasharray="2 3"/>`,
+      `<line x1="${x}" x2="${x}" y1="${top}" y2="${number(places.y(0))}" stroke="${colours.muted}" stroke-dasharray="2 3"/>`,
       text(x, top - 3, mark.sign, { anchor: "middle", colour: colours.muted, size: 11 }),
     );
   }
@@ -106,10 +124,11 @@ export function pictureOf(chart, title, colours, format) {
   const key = legend(chart, 54, colours);
   const top = (chart.series.length > 1 ? key.bottom : 36) + 26;
   const rows = heightsOf(chart);
+  const floor = HEIGHT - BOTTOM - (chart.note ? NOTE : 0);
   const most = Math.max(1, ...rows.flat().map((value) => value ?? 0));
   const places = {
     x: (at) => LEFT + ((at + 0.5) / chart.labels.length) * (WIDTH - LEFT - RIGHT),
-    y: (value) => HEIGHT - BOTTOM - (value / (most * 1.08)) * (HEIGHT - BOTTOM - top),
+    y: (value) => floor - (value / (most * 1.08)) * (floor - top),
   };
   const draw = chart.isStacked || chart.series.length === 1 ? bars : lines;
   return [
@@ -119,6 +138,7 @@ export function pictureOf(chart, title, colours, format) {
     ...(chart.series.length > 1 ? key.parts : []),
     ...axes(chart, places, most, top, colours, format),
     ...draw(rows, places, chart, colours),
+    ...(chart.note ? [text(LEFT, HEIGHT - 12, chart.note, { colour: colours.muted })] : []),
     "</svg>",
   ].join("\n");
 }
@@ -141,8 +161,8 @@ export function savePicture(svg, name) {
   const image = new Image();
   image.addEventListener("load", () => {
     const canvas = document.createElement("canvas");
-    canvas.width = WIDTH * SCALE;
-    canvas.height = HEIGHT * SCALE;
+    canvas.width = image.width * SCALE;
+    canvas.height = image.height * SCALE;
     canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
     canvas.toBlob((blob) => offer(blob, name));
   });

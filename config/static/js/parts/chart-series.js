@@ -15,6 +15,16 @@ export function heightsOf(chart, isShown = () => true) {
   return heights;
 }
 
+// A colour as every program that opens a picture reads it.
+export function plain(colour) {
+  const canvas = document.createElement("canvas");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.fillStyle = colour;
+  context.fillRect(0, 0, 1, 1);
+  const parts = [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  return `#${parts.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
+}
+
 // The number of each series' colour: that of a period before is the one of its series.
 export function colourNumbers(chart) {
   return chart.series.map((series, place) => {

@@ -1,9 +1,13 @@
 // Charts of numbers that the page also has as a table: `<div data-chart='{"labels": [...], "series": [...]}'>`.
 // A series is {label, data, isBefore}; one is drawn as bars, several as lines, those of the period before dashed, or
-// with `isStacked` as bars on each other. `marks` are dates worth knowing, {at, sign}, which the page lists.
+// with `isStacked` as bars on each other. `marks` are dates worth knowing, {at, sign}, which the page lists. `partial`
+// names the intervals that are not over, by place: they are drawn apart. A chart of the kind "ranking" is bars from left
+// to right (chart-ranking.js).
 import uPlot from "../../vendor/uplot/uPlot.min.js";
+import { paintPartial, pathsOf } from "./chart-partial.js";
 import { pictureOf, savePicture } from "./chart-picture.js";
-import { colourNumbers, heightsOf } from "./chart-series.js";
+import { drawRanking, rankingOf } from "./chart-ranking.js";
+import { colourNumbers, heightsOf, plain } from "./chart-series.js";
 
 const PAPER = 620; // pixels of a chart on an upright sheet
 const WIDEST_LABEL = 76; // pixels between labels of the x axis
@@ -32,14 +36,9 @@ function lineOf(chart, place, format) {
     value: (_plot, _value, _place, at) => (at == null || series.data[at] == null ? "" : format(series.data[at])),
   };
   if (series.isBefore) return { ...line, dash: [5, 4], width: 1.5, points: { show: false } };
-  if (chart.series.length > 1 && !chart.isStacked) return line;
-  return {
-    ...line,
-    width: 0,
-    fill: colour,
-    paths: uPlot.paths.bars({ size: [0.75, 48, 2], radius: chart.isStacked ? 0 : 0.15 }),
-    points: { show: false },
-  };
+  const paths = pathsOf(chart);
+  if (chart.series.length > 1 && !chart.isStacked) return { ...line, paths };
+  return { ...line, width: 0, fill: colour, paths, points: { show: false } };
 }
 
 // Dashed lines at the dates of the marks, with their signs above.
@@ -62,6 +61,8 @@ function drawMarks(plot, chart, font) {
   ctx.restore();
 }
 
+const labelAt = (chart, at) => `${chart.labels[at] ?? ""}${chart.partial?.[at] ? ` (${chart.partial[at]})` : ""}`;
+
 function options(place, chart, width, height) {
   const format = formats(chart);
   const font = `12px ${getComputedStyle(place).fontFamily}`;
@@ -81,6 +82,7 @@ function options(place, chart, width, height) {
       {
         ...common,
         grid: { show: false },
+        size: 34,
         space: WIDEST_LABEL,
         incrs: [1, 2, 3, 4, 5, 7, 10, 14, 15, 20, 30, 50, 60, 100, 200, 500, 1000, 2000],
         values: (_plot, splits) => splits.map((split) => chart.labels[split] ?? ""),
@@ -96,10 +98,11 @@ function options(place, chart, width, height) {
       },
     ],
     series: [
-      { label: chart.interval, value: (_plot, value) => (value == null ? "" : (chart.labels[value] ?? "")) },
+      { label: chart.interval, value: (_plot, value) => (value == null ? "" : labelAt(chart, value)) },
       ...chart.series.map((_series, number) => lineOf(chart, number, format.full)),
     ],
     hooks: {
+      ...(chart.partial && { drawSeries: [(plot, number) => paintPartial(plot, chart, number - 1)] }),
       ...(chart.marks && { draw: [(plot) => drawMarks(plot, chart, font)] }),
       ...(chart.isStacked && {
         setSeries: [
@@ -131,6 +134,10 @@ function draw(place) {
   const width = () => (place.classList.contains("ca-light") ? PAPER : place.clientWidth || 600);
   const size = () => ({ width: width(), height: Number(place.dataset.height) });
   let plot = null;
+  if (chart.kind === "ranking") {
+    drawRanking(place, chart, formats(chart).full);
+    return chart;
+  }
   const again = () => {
     if (plot) plot.destroy();
     plot = new uPlot(options(place, chart, size().width, size().height), dataOf(chart), place);
@@ -143,27 +150,25 @@ function draw(place) {
     });
   };
   again();
+  if (chart.note) place.after(noteOf(chart));
   new ResizeObserver(() => plot.setSize(size())).observe(place);
-  window.addEventListener("beforeprint", () => {
-    place.classList.add("ca-light");
-    again();
-  });
-  window.addEventListener("afterprint", () => {
-    place.classList.remove("ca-light");
-    again();
-  });
+  const print = (isPaper) => {
+    if (place.classList.toggle("ca-light", isPaper) === isPaper) again();
+  };
+  window.addEventListener("beforeprint", () => print(true));
+  window.addEventListener("afterprint", () => print(false));
+  matchMedia("print").addEventListener("change", (event) => print(event.matches));
+  if (matchMedia("print").matches) print(true);
   new MutationObserver(again).observe(document.documentElement, { attributeFilter: ["class"] }); // light or dark
   return chart;
 }
 
-// A colour as every program that opens a picture reads it.
-function plain(colour) {
-  const canvas = document.createElement("canvas");
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.fillStyle = colour;
-  context.fillRect(0, 0, 1, 1);
-  const parts = [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
-  return `#${parts.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
+// What the dashes in a chart mean.
+function noteOf(chart) {
+  const note = document.createElement("p");
+  note.className = "ca-muted ca-small ca-chart__note";
+  note.textContent = chart.note;
+  return note;
 }
 
 // The light colours, whatever the page has.
@@ -187,7 +192,10 @@ export function drawCharts(root) {
     for (const button of root.querySelectorAll(`[data-picture-of="${CSS.escape(place.id)}"]`)) {
       button.addEventListener("click", () => {
         const title = button.dataset.title || button.dataset.name;
-        savePicture(pictureOf(chart, title, lightColours(chart), formats(chart).short), button.dataset.name);
+        const [of, format] =
+          chart.kind === "ranking" ? [rankingOf, formats(chart).full] : [pictureOf, formats(chart).short];
+        button.closest("details").open = false;
+        savePicture(of(chart, title, lightColours(chart), format), button.dataset.name);
       });
     }
   }
