@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from pyroaring import BitMap
 
+from activities.log.columns.among import PeopleCondition, people_condition
 from activities.log.columns.relation import NotHeldError, RowRelation
 from smartlists.catalog import Catalogue
 from smartlists.evaluation.columns import conditions
@@ -127,15 +128,13 @@ _AGGREGATES: Mapping[str, str] = {
 
 # --- Sequences ------------------------------------------------------------------------------------------------
 
-MOST_NAMED = 500_000  # people to whom a query is restricted; for more, reading the rows of all is as quick
-
 
 def sequence_query(item: rules.Sequence, context: ColumnContext, among: BitMap | None = None) -> ColumnQuery:
-    """The people of a sequence; only those in `among`, if it has few enough to be named.
+    """The people of a sequence; only those in `among`, if given.
 
     Each row of a step is joined with the nearest row that completes the step before: if any is near enough, that is.
     """
-    named = None if among is None or len(among) > MOST_NAMED else str(list(among))
+    named = None if among is None else people_condition(among)
     parts = [_step(step, context, named) for step in item.steps]
     top = max(top for _part, top in parts)
     first, *others = (part for part, _top in parts)
@@ -156,13 +155,13 @@ def sequence_query(item: rules.Sequence, context: ColumnContext, among: BitMap |
     return ColumnQuery(f"select person from ({done.text}) found", done.params, top)
 
 
-def _step(step: rules.Step, context: ColumnContext, named: str | None) -> tuple[ColumnSql, int]:
-    """The rows of a step: person and moment. `named`: ids of people as a list of DuckDB, else of all people."""
+def _step(step: rules.Step, context: ColumnContext, named: PeopleCondition | None) -> tuple[ColumnSql, int]:
+    """The rows of a step: person and moment."""
     rows, top = _rows(context.names.type(step.type), step.row_constraints, context)
     text = f"select person, occurred_at as moment from {rows.text}"
     if named is None:
         return ColumnSql(text, rows.params), top
-    return ColumnSql(f"{text} and person in (select unnest(?::INTEGER[]))", (*rows.params, named)), top
+    return ColumnSql(f"{text} and {named.sql}", (*rows.params, *named.parameters)), top
 
 
 def _completed(before: ColumnSql, rows: ColumnSql, within: int | None) -> ColumnSql:

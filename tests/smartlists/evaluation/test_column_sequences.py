@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
-from activities.log.columns import bitmaps, builder
+from activities.log.columns import among, bitmaps, builder
 from smartlists.catalog import Catalogue
-from smartlists.evaluation.columns import day_sequences, statements
+from smartlists.evaluation.columns import day_sequences
 from smartlists.evaluation.columns.day_sequences import StepDays
 from tests.hypothesis_profiles import examples
 from tests.smartlists import oracle_worlds
@@ -73,11 +73,11 @@ def test_days_and_rows_agree_with_the_oracle_at_borders(catalogue, column_index,
     chance = Random(seed)
     zone = chance.choice(("UTC", "Asia/Kathmandu"))
     scene = Scene(MIDNIGHT + chance.choice((-1, 0, 1, 40_000_000_000)) * SMALLEST, zone, 0, chance)
-    block, named = chance.choice((1, 2, 3, 32)), chance.choice((0, 3, 500_000))
+    block, few = chance.choice((1, 2, 3, 32)), chance.choice((0, 3, 50_000))
     with (
         transaction.atomic(),
         patch.object(day_sequences, "BLOCK_DAYS", block),
-        patch.object(statements, "MOST_NAMED", named),
+        patch.object(among, "FEW", few),
         patch.object(bitmaps, "MONTHS_KEPT", chance.choice((1, 8))),
     ):
         oracle_worlds.set_clock(zone, 0)
