@@ -100,7 +100,8 @@ bench: install-test  ## measure recording, import, lists (ONLY=, JSON=)
 
 oracle: install-test  ## compare SQL and columns with the oracle on random rules (CASES=)
 	@LONG_TESTS=1 ORACLE_EXAMPLES=$$(( ($(or $(CASES),5000) + 11) / 12 )) python -m pytest -q -p no:cacheprovider \
-		tests/smartlists/evaluation/test_columns.py tests/smartlists/evaluation/test_oracle.py
+		tests/smartlists/evaluation/test_columns.py tests/smartlists/evaluation/test_column_sequences.py \
+		tests/smartlists/evaluation/test_oracle.py
 
 load: install-test  ## load with several clients (JSON=)
 	@python -m tests.system.load $(if $(JSON),--json $(JSON))

@@ -70,24 +70,34 @@ def _late_segment(
 
 def log_days(type_id: int, moments: Sequence[int]) -> None:
     """Write the rows of the type on the days (UTC) of these moments into the log, too, where parts of days are read."""
+    days = ", ".join(str(moment // bitmaps.DAY) for moment in moments)
+    _log_rows(type_id, f"occurred_at // {bitmaps.DAY} in ({days})", "")
+
+
+def log_first_rows(type_id: int, number: int, field: StoredField) -> None:
+    """Write the first rows of the type with a text field into the log, too: reports read shown values from there."""
+    _log_rows(type_id, f"id < {int(number)}", field.api_name, field.grouped)
+
+
+def _log_rows(type_id: int, where: str, name: str, value: str = "null") -> None:
     pinned = manifest.current_manifest()
     assert pinned
     paths = session.path_list([files.intact_path(file) for file in pinned.types[type_id].segments])
-    days = ", ".join(str(moment // bitmaps.DAY) for moment in moments)
     rows = session.duck_session().rows(
-        f"select id, person, occurred_at from read_parquet({paths}) where occurred_at // {bitmaps.DAY} in ({days})"
+        f"select id, person, occurred_at, {value} from read_parquet({paths}) where {where}"
     )
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             """insert into person (id, created_at, updated_at)
             select distinct id, now(), now() from unnest(%s::int[]) rows (id) on conflict (id) do nothing""",
-            [[person for _id, person, _moment in rows]],
+            [[person for _id, person, _moment, _value in rows]],
         )
         cursor.execute(
             """insert into activity (id, person_id, activity_type_id, version, occurred_at, attributes, door) overriding system value
-            select id, person, %s, 1, to_timestamp(moment / 1000000.0), '{}', 3
-            from unnest(%s::bigint[], %s::int[], %s::bigint[]) rows (id, person, moment)""",
-            [type_id, *map(list, zip(*rows, strict=True))],
+            select id, person, %s, 1, to_timestamp(moment / 1000000.0), jsonb_build_object(%s, value), 3
+            from unnest(%s::bigint[], %s::int[], %s::bigint[], %s::text[]) rows (id, person, moment, value)
+            on conflict do nothing""",
+            [type_id, name, *map(list, zip(*rows, strict=True))],
         )
     with connection.cursor() as cursor:
         cursor.execute("vacuum analyze activity")

@@ -2,9 +2,11 @@
 
 import struct
 from array import array
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
+from typing import BinaryIO
 
 from pyroaring import BitMap
 
@@ -19,6 +21,8 @@ _OPPOSITE = bytes(255 - byte for byte in _REVERSED)
 _FIRST = date(1970, 1, 1).toordinal()
 WHOLE = -(2**31)  # the key of the whole month among the keys of days
 _NO_RUNS = 12_346  # the first bytes of a roaring bitmap without runs
+MONTHS_KEPT = 8  # of a reader of days: around the start and around the end of a window
+_NOBODY = BitMap()
 
 
 def top_bit(top: int) -> int:
@@ -104,8 +108,7 @@ def dump_days(days: Mapping[int, BitMap]) -> bytes:
 def load_days(path: Path, days: Iterable[int] | None = None) -> dict[int, BitMap]:
     """The bitmaps of a file by day; only those in `days`, if given."""
     with path.open("rb") as opened:
-        (number,) = struct.unpack("<I", opened.read(4))
-        places = list(struct.iter_unpack("<iIq", opened.read(16 * number)))
+        places = _places(opened)
         chosen = None if days is None else set(days)
         bitmaps_by_day = {}
         for day, size, start in places:
@@ -113,6 +116,38 @@ def load_days(path: Path, days: Iterable[int] | None = None) -> dict[int, BitMap
                 opened.seek(start)
                 bitmaps_by_day[day] = BitMap.deserialize(opened.read(size))
     return bitmaps_by_day
+
+
+def _places(opened: BinaryIO) -> list[tuple[int, int, int]]:
+    """(day, size, start) of each bitmap of a file."""
+    (number,) = struct.unpack("<I", opened.read(4))
+    return list(struct.iter_unpack("<iIq", opened.read(16 * number)))
+
+
+class DayReader:
+    """The people of each day of a type: files by month, read when one of their days is used, a few kept at a time."""
+
+    def __init__(self, paths: Mapping[str, Path]) -> None:
+        self.paths = paths
+        self.kept: OrderedDict[str, dict[int, BitMap]] = OrderedDict()
+
+    def days(self) -> list[int]:
+        """The days (UTC, since 1970) with a row, ascending."""
+        found: list[int] = []
+        for path in self.paths.values():
+            with path.open("rb") as opened:
+                found += [day for day, _size, _start in _places(opened) if day != WHOLE]
+        return sorted(found)
+
+    def people(self, day: int) -> BitMap:
+        """The people with a row on the day; not to be changed."""
+        month = month_of(day)
+        if month not in self.kept:
+            self.kept[month] = load_days(self.paths[month]) if month in self.paths else {}
+            if len(self.kept) > MONTHS_KEPT:
+                self.kept.popitem(last=False)
+        self.kept.move_to_end(month)
+        return self.kept[month].get(day, _NOBODY)
 
 
 def union_of(bitmaps: Iterable[BitMap]) -> BitMap:

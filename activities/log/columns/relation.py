@@ -12,6 +12,7 @@ from typing import Any
 from pyroaring import BitMap
 
 from activities.log.columns import bitmaps, fields, files, manifest, source
+from activities.log.columns.bitmaps import DayReader
 from activities.log.columns.fields import StoredColumn, StoredField
 from activities.log.columns.manifest import Manifest, TypeColumns
 from activities.log.columns.session import path_list
@@ -158,6 +159,21 @@ class IndexView:
             if column.storage.is_unfit and any(_is_unfit(row[number]) for row in rows):
                 raise NotHeldError("field")
         return rows
+
+    def touched_people(self, type_id: int) -> BitMap:
+        """The people whose rows the snapshot has otherwise than the files: all others have theirs in the files.
+
+        Raises `NotHeldError`.
+        """
+        delta = self.delta(type_id)
+        later = self.rows(
+            "select person_id from activity where activity_type_id = %s and id > %s", (type_id, self.pinned.mark)
+        )
+        return delta.changed | BitMap(person for (person,) in later)
+
+    def day_reader(self, type_id: int) -> DayReader:
+        """The people of each day (UTC), in the files. Raises `NotHeldError`, `DamagedFileError`."""
+        return DayReader({file.part: files.intact_path(file) for file in self.entry(type_id).months})
 
     def by_day(self, type_id: int, whole: Sequence[tuple[int | None, int | None]]) -> BitMap:
         """The people with a row on one of the days (UTC, since 1970; [first, end), None is no bound), in the files.

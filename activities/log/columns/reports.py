@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from activities.log.columns import files, session
+from activities.log.columns.among import PeopleCondition, people_condition
 from activities.log.columns.fields import AMOUNT_SCALE, StoredField
 from activities.log.columns.files import DamagedFileError
 from activities.log.columns.manifest import Manifest
@@ -43,7 +44,7 @@ class Period:
 
     first: date
     day_starts: Sequence[int]
-    people: Sequence[int] | None
+    people: PeopleCondition | None
 
     @property
     def where(self) -> str:
@@ -53,7 +54,7 @@ class Period:
     @property
     def of_people(self) -> str:
         """The condition on people alone, after others; `people_parameters` are its values."""
-        return "" if self.people is None else "and person in (select unnest(?::INTEGER[]))"
+        return "" if self.people is None else f"and {self.people.sql}"
 
     def day_of(self, since_start: int) -> date:
         """The day of a moment, in microseconds since the start of the period."""
@@ -62,7 +63,7 @@ class Period:
 
     @property
     def people_parameters(self) -> list[Any]:
-        return [] if self.people is None else [list(self.people)]
+        return [] if self.people is None else self.people.parameters
 
 
 @dataclass(slots=True)
@@ -276,7 +277,8 @@ def report_from_columns(
     try:
         reports = ColumnReports(IndexView(pinned, rows), time.monotonic() + seconds, bot_fields)
         reports.view.entry(types[0].pk)  # first of all: an unusable generation raises here
-        return answer(reports, Period(first, day_starts(first, last, zone, rows), people))
+        named = None if people is None else people_condition(people)
+        return answer(reports, Period(first, day_starts(first, last, zone, rows), named))
     except NotHeldError:
         return None
     except (DamagedFileError, session.Error, OSError) as error:

@@ -17,7 +17,7 @@ from activities.log.columns.relation import IndexView, NotHeldError
 from people.core import metrics
 from people.core.kinds import Facet
 from smartlists.catalog import Catalogue
-from smartlists.evaluation.columns import periods, statements
+from smartlists.evaluation.columns import day_sequences, periods, statements
 from smartlists.evaluation.columns.statements import ColumnQuery
 from smartlists.evaluation.postgres.conditions import Sql
 from smartlists.evaluation.postgres.engine import FEW, PostgresEngine
@@ -114,7 +114,13 @@ class ColumnEngine:
         return self._run(statements.activity_query(item, self.context))
 
     def sequence(self, item: rules.Sequence) -> tuple[BitMap, bool]:
-        return self._run(statements.sequence_query(item, self.context))
+        decided = day_sequences.decide_sequence(item, self.context, self.columns, self._pulse_briefly)
+        if decided is None:
+            return self._run(statements.sequence_query(item, self.context))
+        if not decided.undecided:
+            return decided.certain, False
+        found, _is_complement = self._run(statements.sequence_query(item, self.context, decided.undecided))
+        return decided.certain | found, False
 
     def _run(self, query: ColumnQuery) -> tuple[BitMap, bool]:
         bits = f"select bitstring_agg(person, 0, {bitmaps.top_bit(query.top)})::BLOB from ({query.sql})"
@@ -124,6 +130,9 @@ class ColumnEngine:
     def _pulse(self) -> None:
         """A short statement in the snapshot: it ends when the evaluation's time is up, or when it is cancelled."""
         self.view.rows(session.PULSE)
+
+    def _pulse_briefly(self) -> None:
+        self.view.rows("select 1")
 
     def _rows(self, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         return self.view.rows(sql, parameters)

@@ -23,15 +23,22 @@ def periods_of_filter(item: rules.Activity, context: ColumnContext) -> Sequence[
     """The periods of the filter; an activity has to lie in one of them; None if the filter has other conditions."""
     if item.aggregate is not None or (item.count is not None and item.count.bounds != (1, None)):
         return None
+    return periods_of_rows(item.type, item.row_constraints, context)
+
+
+def periods_of_rows(
+    type_name: str, constraints: Sequence[rules.Constraint], context: ColumnContext
+) -> Sequence[Stretch] | None:
+    """The periods in which rows satisfy the constraints; None if they require anything else."""
     periods: Sequence[Stretch] = EVER
-    for constraint in item.row_constraints:
+    for constraint in constraints:
         if constraint.field != "@occurred_at" or constraint.operator not in RANGED:
             return None
         if OPERATORS[constraint.operator].negates:
             return None
-        field = context.names.field(context.names.type(item.type), constraint.field)
+        field = context.names.field(context.names.type(type_name), constraint.field)
         ranges = operators.time_ranges(field.data_type, constraint.operator, constraint.values, context.clock)
-        periods = _both(periods, conditions.whole_ranges(ranges))
+        periods = overlaps_of(periods, conditions.whole_ranges(ranges))
     return periods if len(periods) <= MANY else None
 
 
@@ -48,7 +55,7 @@ def people_in_periods(columns: IndexView, view: Snapshot, type_id: int, stretche
     return people | view.people(_rows(type_id, f"{delta.where} and {_in(stretches)}"))
 
 
-def _both(first: Sequence[Stretch], second: Sequence[Stretch]) -> list[Stretch]:
+def overlaps_of(first: Sequence[Stretch], second: Sequence[Stretch]) -> list[Stretch]:
     """The stretches that lie in both."""
     overlaps = []
     for start, end in first:

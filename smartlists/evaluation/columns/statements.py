@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pyroaring import BitMap
+
+from activities.log.columns.among import PeopleCondition, people_condition
 from activities.log.columns.relation import NotHeldError, RowRelation
 from smartlists.catalog import Catalogue
 from smartlists.evaluation.columns import conditions
@@ -125,50 +128,57 @@ _AGGREGATES: Mapping[str, str] = {
 
 # --- Sequences ------------------------------------------------------------------------------------------------
 
-_BEFORE = "range between unbounded preceding and 1 preceding"  # earlier moments only: peers are of the same one
 
+def sequence_query(item: rules.Sequence, context: ColumnContext, among: BitMap | None = None) -> ColumnQuery:
+    """The people of a sequence; only those in `among`, if given.
 
-def sequence_query(item: rules.Sequence, context: ColumnContext) -> ColumnQuery:
-    """One pass over the rows of all steps, in order of time, that carries along the last row of each step."""
-    parts = [_step(number, step, context) for number, step in enumerate(item.steps, 1)]
-    params = tuple(value for part, _top in parts for value in part.params)
+    Each row of a step is joined with the nearest row that completes the step before: if any is near enough, that is.
+    """
+    named = None if among is None else people_condition(among)
+    parts = [_step(step, context, named) for step in item.steps]
     top = max(top for _part, top in parts)
-    text = f"({' union all '.join(part.text for part, _top in parts)}) rows"
-    steps, last = item.steps, len(item.steps)
-    if last == 2 and steps[1].within_days is None:
-        having = "min(moment) filter (where step = 1) < max(moment) filter (where step = 2)"
-        return ColumnQuery(f"select person from {text} group by person having {having}", params, top)
-    chained = last - 1 if steps[-1].is_not else last
-    for number in range(2, chained + 1):
+    first, *others = (part for part, _top in parts)
+    steps = item.steps
+    if len(steps) == 2 and steps[1].within_days is None:
         text = (
-            f"(select *, max(moment) filter (where {_completes(number - 1, steps)}) over"
-            f" (partition by person order by moment {_BEFORE}) as before_{number} from {text}) rows"
+            f"select person from (select *, true as is_first from ({first.text}) rows"
+            f" union all select *, false from ({others[0].text}) rows) rows group by person"
+            " having min(moment) filter (where is_first) < max(moment) filter (where not is_first)"
         )
-    if not steps[-1].is_not:
-        return ColumnQuery(f"select person from {text} where {_completes(last, steps)}", params, top)
-    text = (
-        f"(select *, min(moment) filter (where step = {last}) over"
-        f" (partition by person order by moment desc {_BEFORE}) as following from {text}) rows"
-    )
-    window = (steps[-1].within_days or 0) * DAY
-    now = conditions.microseconds_of(context.clock.now)
-    where = (
-        f"{_completes(chained, steps)} and moment + {window} < {now}"
-        f" and (following is null or following > moment + {window})"
-    )
-    return ColumnQuery(f"select person from {text} where {where}", params, top)
+        return ColumnQuery(text, (*first.params, *others[0].params), top)
+    following = others.pop() if steps[-1].is_not else None
+    done = first
+    for step, part in zip(steps[1:], others, strict=False):
+        done = _completed(done, part, step.within_days)
+    if following is not None:
+        done = _not_followed(done, following, steps[-1].within_days or 0, conditions.microseconds_of(context.clock.now))
+    return ColumnQuery(f"select person from ({done.text}) found", done.params, top)
 
 
-def _step(number: int, step: rules.Step, context: ColumnContext) -> tuple[ColumnSql, int]:
+def _step(step: rules.Step, context: ColumnContext, named: PeopleCondition | None) -> tuple[ColumnSql, int]:
+    """The rows of a step: person and moment."""
     rows, top = _rows(context.names.type(step.type), step.row_constraints, context)
-    return ColumnSql(f"select person, occurred_at as moment, {number} as step from {rows.text}", rows.params), top
+    text = f"select person, occurred_at as moment from {rows.text}"
+    if named is None:
+        return ColumnSql(text, rows.params), top
+    return ColumnSql(f"{text} and {named.sql}", (*rows.params, *named.parameters)), top
 
 
-def _completes(number: int, steps: Sequence[rules.Step]) -> str:
-    """The SQL that is true for a row with which the first `number` steps are done."""
-    if number == 1:
-        return "step = 1"
-    within = steps[number - 1].within_days
-    if within is None:
-        return f"step = {number} and before_{number} is not null"
-    return f"step = {number} and before_{number} >= moment - {within * DAY}"
+def _completed(before: ColumnSql, rows: ColumnSql, within: int | None) -> ColumnSql:
+    """The rows that complete a step: the latest of `before` that is earlier is near enough."""
+    window = "" if within is None else f" where b.moment >= r.moment - {within * DAY}"
+    text = (
+        f"select r.person, r.moment from ({rows.text}) r asof join ({before.text}) b"
+        f" on r.person = b.person and r.moment > b.moment{window}"
+    )
+    return ColumnSql(text, (*rows.params, *before.params))
+
+
+def _not_followed(done: ColumnSql, following: ColumnSql, within: int, now: int) -> ColumnSql:
+    """The rows after which none of `following` comes within the window, which has passed."""
+    text = (
+        f"select d.person from ({done.text}) d asof left join ({following.text}) f"
+        f" on d.person = f.person and d.moment < f.moment"
+        f" where d.moment + {within * DAY} < {now} and (f.moment is null or f.moment > d.moment + {within * DAY})"
+    )
+    return ColumnSql(text, (*done.params, *following.params))
