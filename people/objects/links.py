@@ -26,10 +26,10 @@ from people.datatypes.canonical import canonical_text
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID, key_of
 from people.models import ApprovedObjectField, ObjectChange, ObjectRecord, Person, PersonKey
 from people.models.object_types import PERSON
-from people.objects import record_sql
 from people.objects.definition import EMAIL, GUID, ID
 from people.objects.identity import doubles
 from people.objects.schema import ObjectSchema, RecordField, hash_of_keys
+from people.objects.writing import record_sql
 
 BUCKETS = 1024  # of locks: a large batch cannot fill the server's lock table
 JOINED_AT_ONCE = 5_000  # records in memory
