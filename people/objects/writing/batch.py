@@ -7,7 +7,6 @@ the rows changed together.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
-from uuid import uuid4
 
 from people.core.codes import Code
 from people.core.errors import ConflictError, Problem
@@ -21,12 +20,11 @@ from people.objects.matching import find_records, key_problems, lock_values
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused_outcome
 from people.objects.schema import ObjectSchema
 from people.objects.writing import record_sql
+from people.objects.writing.rows import NewRecord, RecordRow
 from people.objects.writing.targets import LinkSide, Target
 
 MAX_VALUES_BYTES = 65_536  # of all values of one record, as of one activity
 Kind = ObjectChange.Kind
-# all columns of a record, in the order of the table
-_COLUMNS = [field.attname for field in ObjectRecord._meta.concrete_fields]
 
 
 class RecordBatch:
@@ -51,8 +49,6 @@ class RecordBatch:
         self.undoes = undoes
         self.outcomes: list[RecordOutcome | None] = [None] * len(rows)
         self.sides: list[LinkSide] = []
-        new = {"object_type_id": schema.type_id, "revision": 1, "dedupe_hash": b"", "fields": {}}
-        self._new_values = [new.get(name) for name in _COLUMNS]
         self.hashes: dict[int, bytes] = {}  # of the dedupe values of rows that name their records by these
         self.moved: set[int] = set()  # records with new dedupe values
         self.identities: dict[int, tuple[str | int, ...]] = {}  # those whose dedupe values have links: of the new ones
@@ -81,8 +77,9 @@ class RecordBatch:
     def _parse(self, index: int) -> dict[str, Any] | None:
         """The row's canonical values, or None if it is refused."""
         row = self.rows[index]
-        names = (RecordKey.ID, RecordKey.GUID)
-        values, problems = self.schema.check({name: raw for name, raw in row.items() if name not in names}, self.zone)
+        names = {RecordKey.ID, RecordKey.GUID}
+        named = row if names.isdisjoint(row) else {name: raw for name, raw in row.items() if name not in names}
+        values, problems = self.schema.check(named, self.zone)
         problems.extend(key_problems(row, self.key))
         if self.key is RecordKey.DEDUPE:
             problems.extend(self.schema.missing_dedupe(row))
@@ -187,14 +184,9 @@ class RecordBatch:
         return list(targets.values())
 
     def _new_target(self, record: ObjectRecord | None) -> Target:
-        is_new = record is None
-        if record is None:
-            values = self._new_values.copy()
-            values[_COLUMNS.index("guid")] = uuid4()
-            record = ObjectRecord.from_db(None, _COLUMNS, values)  # faster than by names
-        before = self.schema.canonical(record.fields)
-        digest = bytes(record.dedupe_hash)
-        return Target(record, before, record.person_id, record.linked_id, digest, record.fields, is_new)
+        row: RecordRow = NewRecord(self.schema.type_id) if record is None else record
+        before = self.schema.canonical(row.fields) if record else {}
+        return Target(row, before, row.person_id, row.linked_id, bytes(row.dedupe_hash), row.fields, record is None)
 
     def _apply_row(self, target: Target, row: dict[str, Any], row_hash: bytes | None) -> Problem | bool:
         """Set the values and links of `row`: whether that changes anything, or why it is refused.
@@ -212,7 +204,8 @@ class RecordBatch:
         if len(text) * 4 > MAX_VALUES_BYTES and len(text.encode()) > MAX_VALUES_BYTES:
             message = _("the values of one record may take at most 65,536 bytes together")
             return Problem(Code.TOO_LARGE, message)
-        before, after = target.canonical({}), target.canonical(row)
+        before = target.current()
+        after = {**before, **row}
         digest = self._hash_after(record, row_hash, after)
         if problem := self._named_alike(record, digest, after, named) or self._move_key(record, digest, row):
             return problem
@@ -252,13 +245,13 @@ class RecordBatch:
             columns |= {side.key_name: key, side.id_name: named}
         return columns
 
-    def _hash_after(self, record: ObjectRecord, row_hash: bytes | None, values: Mapping[str, Any]) -> bytes:
+    def _hash_after(self, record: RecordRow, row_hash: bytes | None, values: Mapping[str, Any]) -> bytes:
         """The hash of the dedupe values among `values`, those of a record after a row."""
         if row_hash is None:
             return self.schema.dedupe_hash(values)
         return bytes(record.dedupe_hash) or row_hash
 
-    def _stored(self, record: ObjectRecord, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _stored(self, record: RecordRow, row: Mapping[str, Any]) -> dict[str, Any]:
         """The values of a record after `row`, as stored."""
         stored = dict(record.fields)
         for name, value in row.items():
@@ -268,7 +261,7 @@ class RecordBatch:
                 stored[name] = self.schema.fields[name].to_json(value)
         return stored
 
-    def _move_key(self, record: ObjectRecord, digest: bytes, row: Mapping[str, Any]) -> Problem | None:
+    def _move_key(self, record: RecordRow, digest: bytes, row: Mapping[str, Any]) -> Problem | None:
         """Note the new dedupe values of an existing record, or return that another record has them."""
         before = bytes(record.dedupe_hash)
         if record.pk is None or digest == before:
@@ -283,7 +276,7 @@ class RecordBatch:
         return None
 
     def _named_alike(
-        self, record: ObjectRecord, digest: bytes, values: Mapping[str, Any], columns: Mapping[str, Any]
+        self, record: RecordRow, digest: bytes, values: Mapping[str, Any], columns: Mapping[str, Any]
     ) -> Problem | None:
         """Return that another record names whom and what an existing one will name with its new dedupe values."""
         before = bytes(record.dedupe_hash)

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from people.models import ObjectRecord
 from people.objects import links
 from people.objects.schema import RecordField
+from people.objects.writing.rows import RecordRow
 
 
 @dataclass(slots=True)
 class Target:
     """A record to be created or changed by the batch; it has the values and links after the rows so far."""
 
-    record: ObjectRecord
+    record: RecordRow
     before: Mapping[str, Any]  # canonical values before the batch
     person_before: int | None
     linked_before: int | None
@@ -31,9 +31,9 @@ class Target:
         now = (bytes(record.dedupe_hash), record.person_id, record.linked_id)
         return now != (self.hash_before, self.person_before, self.linked_before)
 
-    def canonical(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The canonical values of the record after `row`."""
-        return {**self.before, **self.values, **row}
+    def current(self) -> Mapping[str, Any]:
+        """The canonical values of the record after the rows so far."""
+        return {**self.before, **self.values} if self.values else self.before
 
 
 class LinkSide(NamedTuple):
