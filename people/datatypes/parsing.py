@@ -288,4 +288,6 @@ def parse_moment(value: Any, zone: tzinfo = UTC) -> datetime:
 
 def is_blank(value: Any) -> bool:
     """Return True for no value: null, or text of only blanks."""
-    return value is None or (type(value) is str and (not value or value.isspace() or not trim_text(value)))
+    return value is None or (
+        type(value) is str and (not value or value.isspace() or (not value.isascii() and not trim_text(value)))
+    )

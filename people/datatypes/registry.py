@@ -101,11 +101,15 @@ class DataType:
 
     def from_json(self, stored: Any) -> Any:
         """The canonical value of a stored value, written by `to_json` and read by `ExactDecoder`."""
+        if type(stored) is str and self.is_text:  # stored in its canonical form
+            return stored
         return self.parse(stored, UTC)
 
     def as_json(self, value: Any) -> Any:
         """The canonical value as a Python object for `dump_json`."""
-        return value if isinstance(value, str | bool | int | float | Decimal) else self.to_text(value)
+        if type(value) is str or isinstance(value, str | bool | int | float | Decimal):
+            return value
+        return self.to_text(value)
 
 
 def _quoted(text: str) -> str:

@@ -10,6 +10,7 @@ Records that are joined are locked in one order: types that others link to first
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -26,10 +27,11 @@ from people.datatypes.canonical import canonical_text
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID, key_of
 from people.models import ApprovedObjectField, ObjectChange, ObjectRecord, Person, PersonKey
 from people.models.object_types import PERSON
-from people.objects import record_sql
 from people.objects.definition import EMAIL, GUID, ID
 from people.objects.identity import doubles
 from people.objects.schema import ObjectSchema, RecordField, hash_of_keys
+from people.objects.writing import record_sql
+from people.objects.writing.rows import RecordRow
 
 BUCKETS = 1024  # of locks: a large batch cannot fill the server's lock table
 JOINED_AT_ONCE = 5_000  # records in memory
@@ -40,6 +42,7 @@ _WAITING = """from unnest(%s::int[], %s::text[], %s::bigint[]) as v (type_id, ke
 Target = int | Problem | None  # the id that a value names, why it names none, or None while it waits
 
 
+@lru_cache(maxsize=4_096, typed=True)  # a batch asks several times for each; 1, 1.0 and True differ
 def link_key(value: Any) -> str:
     """The value of a link as compared."""
     return key_of(canonical_text(value))
@@ -133,7 +136,7 @@ def resolve_waiting(schema: ObjectSchema, records: Sequence[ObjectRecord]) -> No
             record.linked_id = None if isinstance(named, Problem) else named
 
 
-def join_records(schema: ObjectSchema, records: Sequence[ObjectRecord], source: Source) -> None:
+def join_records(schema: ObjectSchema, records: Sequence[RecordRow], source: Source) -> None:
     """Give records of other types that wait for one of these `records` their link; the caller holds the locks.
 
     `records` are those that their dedupe values name from now on: new ones, restored ones, and those with new values.
@@ -142,6 +145,8 @@ def join_records(schema: ObjectSchema, records: Sequence[ObjectRecord], source: 
         return
     (field,) = schema.dedupe
     types = [link.type_id for link in _approved_links() if (link.to, link.by) == (schema.api_name, field.api_name)]
+    if not types:
+        return
     ids = {link_key(field.from_json(record.fields[field.api_name])): record.pk for record in records}
     waits = [(type_id, key, pk) for type_id in types for key, pk in ids.items()]
     _join("linked", types, waits, source)

@@ -1,6 +1,7 @@
 """Finds the existing records that rows name, and locks what they name against other transactions."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, tzinfo
 from typing import Any
 
@@ -11,12 +12,12 @@ from people.core.db import locks
 from people.core.errors import Problem, bad_value
 from people.core.messages import sentence as _
 from people.datatypes.keys import MAX_BIG_ID
-from people.datatypes.parsing import is_blank
+from people.datatypes.parsing import BadValueError, is_blank
 from people.models import ObjectRecord
 from people.objects import links
 from people.objects.identity import siblings
 from people.objects.outcomes import RecordKey
-from people.objects.schema import ObjectSchema, writable_schema
+from people.objects.schema import ObjectSchema, RecordField, writable_schema
 
 BUCKETS = 4096  # of locks of dedupe values: a large batch cannot fill the server's lock table
 
@@ -29,14 +30,20 @@ def lock_type(type_id: int, rows: Sequence[Mapping[str, Any]], key: RecordKey, z
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     schema = writable_schema(type_id)  # links and dedupe fields are the same in all approved versions
     if (link := schema.person_link) is not None:
-        raw = ({link.api_name: row[link.api_name]} for row in rows if link.api_name in row)
-        values = (schema.check(row, zone)[0].get(link.api_name) for row in raw)
-        links.lock_people_named(schema, (value for value in values if value is not None))
+        links.lock_people_named(schema, _values_of(link, rows, zone))
     type_lock = [locks.lock_key(locks.LockSpace.OBJECT_TYPE, type_id)]
     dedupe = {field.api_name for field in schema.dedupe}
     moves_keys = key is not RecordKey.DEDUPE and any(dedupe & row.keys() for row in rows)
     (locks.acquire_exclusive if moves_keys else locks.acquire_shared)(type_lock)
     return writable_schema(type_id)
+
+
+def _values_of(link: RecordField, rows: Sequence[Mapping[str, Any]], zone: tzinfo) -> Iterator[Any]:
+    """The canonical values of a link in rows of raw values; bad ones are left out, and refused later."""
+    for row in rows:
+        if not is_blank(raw := row.get(link.api_name)):
+            with suppress(BadValueError):
+                yield link.data_type.parse(raw, zone)
 
 
 def lock_values(schema: ObjectSchema, values: Sequence[Mapping[str, Any]], hashes: Collection[bytes]) -> None:
@@ -96,6 +103,8 @@ def parse_record_id(raw: Any) -> int | None:
 def key_problems(row: Mapping[str, Any], key: RecordKey) -> list[Problem]:
     """The problem of the id by which a row names its record, or of one that is not expected."""
     if key is RecordKey.DEDUPE:
+        if RecordKey.ID not in row and RecordKey.GUID not in row:
+            return []
         return [
             Problem(Code.UNEXPECTED_ID, _("an id can only be given to update by id"), (name,))
             for name in (RecordKey.ID, RecordKey.GUID)

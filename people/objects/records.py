@@ -12,9 +12,9 @@ from django.db import transaction
 
 from people.core.source import Source
 from people.models import ObjectRecord, ObjectType
-from people.objects import batch
 from people.objects.matching import lock_type
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome
+from people.objects.writing import batch
 from people.rights import ADD_OBJECTRECORD, CHANGE_OBJECTRECORD, DELETE_OBJECTRECORD, VIEW_OBJECTRECORD
 
 VIEW, ADD, CHANGE, DELETE = VIEW_OBJECTRECORD, ADD_OBJECTRECORD, CHANGE_OBJECTRECORD, DELETE_OBJECTRECORD

@@ -12,13 +12,14 @@ from people.core.errors import Problem, RejectedError, refuse_if
 from people.core.messages import sentence as _
 from people.core.source import Source
 from people.models import ObjectChange, ObjectRecord, ObjectType
-from people.objects import links, record_sql
-from people.objects.batch import refuse_if_changed
+from people.objects import links
 from people.objects.identity import siblings
 from people.objects.matching import find_records, key_problems, lock_keys, lock_type
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused_outcome
 from people.objects.records import MAX_BATCH, upsert_records
 from people.objects.schema import ObjectSchema, schema_of_record
+from people.objects.writing import record_sql
+from people.objects.writing.batch import refuse_if_changed
 
 Kind = ObjectChange.Kind
 

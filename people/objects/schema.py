@@ -1,7 +1,7 @@
 """A compiled version of an object type: checks values of records and brings them into their canonical form."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from difflib import get_close_matches
@@ -101,10 +101,9 @@ class ObjectSchema:
                     problems.append(bad_value(error.code, error.expected, raw, name, data_type=field.data_type.name))
         return values, problems
 
-    def missing_dedupe(self, row: Iterable[str]) -> list[Problem]:
+    def missing_dedupe(self, row: Container[str]) -> list[Problem]:
         """A problem for each dedupe field that `row` does not name."""
-        names = set(row)
-        return [self._missing(field) for field in self.dedupe if field.api_name not in names]
+        return [self._missing(field) for field in self.dedupe if field.api_name not in row]
 
     def dedupe_hash(self, values: Mapping[str, Any]) -> bytes:
         """The hash of the dedupe values among canonical `values`, the same for any case and Unicode form of text."""

@@ -83,5 +83,6 @@ def _take(function: str, keys: Iterable[int]) -> None:
     ordered = sorted(set(keys))
     if ordered:
         with prepared.prepared_cursor() as cursor:
-            # unnest keeps the array's order, so locks are taken in ascending order
-            cursor.execute(f"select {function}(k) from unnest(%s::bigint[]) as k", [ordered])
+            # unnest keeps the array's order, so locks are taken in ascending order; as text it is sent fastest
+            array = f"{{{','.join(map(str, ordered))}}}"
+            cursor.execute(f"select {function}(k) from unnest(%s::bigint[]) as k", [array])

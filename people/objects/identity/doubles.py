@@ -18,7 +18,7 @@ from people.core.db import locks
 from people.core.source import Source
 from people.models import ApprovedObjectField, ObjectChange, ObjectRecord
 from people.models.object_types import PERSON
-from people.objects import record_sql
+from people.objects.writing import record_sql
 
 TRIES = 5  # to lock records whose links another transaction changes at the same moment
 BUCKETS = 1024  # of locks: a large batch cannot fill the server's lock table

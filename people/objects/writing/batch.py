@@ -5,10 +5,8 @@ the rows changed together.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Any, NamedTuple
-from uuid import uuid4
+from typing import Any
 
 from people.core.codes import Code
 from people.core.errors import ConflictError, Problem
@@ -16,52 +14,17 @@ from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes.canonical import dump_json
 from people.models import ObjectChange, ObjectRecord
-from people.objects import links, record_sql
+from people.objects import links
 from people.objects.identity import doubles, siblings
 from people.objects.matching import find_records, key_problems, lock_values
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused_outcome
-from people.objects.schema import ObjectSchema, RecordField
+from people.objects.schema import ObjectSchema
+from people.objects.writing import record_sql
+from people.objects.writing.rows import NewRecord, RecordRow
+from people.objects.writing.targets import LinkSide, Target
 
 MAX_VALUES_BYTES = 65_536  # of all values of one record, as of one activity
 Kind = ObjectChange.Kind
-# all columns of a record, in the order of the table
-_COLUMNS = [field.attname for field in ObjectRecord._meta.concrete_fields]
-
-
-@dataclass(slots=True)
-class _Target:
-    """A record to be created or changed by the batch; it has the values and links after the rows so far."""
-
-    record: ObjectRecord
-    before: Mapping[str, Any]  # canonical values before the batch
-    person_before: int | None
-    linked_before: int | None
-    hash_before: bytes
-    stored_before: Mapping[str, Any]
-    is_new: bool
-    text: str = ""  # the JSON of the values after the batch
-    values: dict[str, Any] = field(default_factory=dict)  # new canonical values; None is no value
-    rows: list[int] = field(default_factory=list)
-    changing: set[int] = field(default_factory=set)  # those of its rows that change something
-
-    def leads_elsewhere(self) -> bool:
-        """Return True if its dedupe values or links changed: with any other change it meets no other record."""
-        record = self.record
-        now = (bytes(record.dedupe_hash), record.person_id, record.linked_id)
-        return now != (self.hash_before, self.person_before, self.linked_before)
-
-    def canonical(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The canonical values of the record after `row`."""
-        return {**self.before, **self.values, **row}
-
-
-class _LinkSide(NamedTuple):
-    """The link to a person, or that to another record, with what its values name and its columns of a record."""
-
-    field: RecordField
-    found: Mapping[str, links.Target]
-    key_name: str
-    id_name: str
 
 
 class RecordBatch:
@@ -85,9 +48,7 @@ class RecordBatch:
         self.zone = zone
         self.undoes = undoes
         self.outcomes: list[RecordOutcome | None] = [None] * len(rows)
-        self.sides: list[_LinkSide] = []
-        new = {"object_type_id": schema.type_id, "revision": 1, "dedupe_hash": b"", "fields": {}}
-        self._new_values = [new.get(name) for name in _COLUMNS]
+        self.sides: list[LinkSide] = []
         self.hashes: dict[int, bytes] = {}  # of the dedupe values of rows that name their records by these
         self.moved: set[int] = set()  # records with new dedupe values
         self.identities: dict[int, tuple[str | int, ...]] = {}  # those whose dedupe values have links: of the new ones
@@ -116,8 +77,9 @@ class RecordBatch:
     def _parse(self, index: int) -> dict[str, Any] | None:
         """The row's canonical values, or None if it is refused."""
         row = self.rows[index]
-        names = (RecordKey.ID, RecordKey.GUID)
-        values, problems = self.schema.check({name: raw for name, raw in row.items() if name not in names}, self.zone)
+        names = {RecordKey.ID, RecordKey.GUID}
+        named = row if names.isdisjoint(row) else {name: raw for name, raw in row.items() if name not in names}
+        values, problems = self.schema.check(named, self.zone)
         problems.extend(key_problems(row, self.key))
         if self.key is RecordKey.DEDUPE:
             problems.extend(self.schema.missing_dedupe(row))
@@ -144,14 +106,14 @@ class RecordBatch:
 
     def _links(
         self, values: Mapping[int, Mapping[str, Any]], records: Mapping[int, ObjectRecord]
-    ) -> Iterator[_LinkSide]:
+    ) -> Iterator[LinkSide]:
         """The links of the type, with what their values in the rows name."""
         if (link := self.schema.person_link) is not None:
             named = self._new_link_values(link.api_name, "person_key", "person_id", values, records)
-            yield _LinkSide(link, links.find_people(link, named) if named else {}, "person_key", "person_id")
+            yield LinkSide(link, links.find_people(link, named) if named else {}, "person_key", "person_id")
         if (link := self.schema.object_link) is not None:
             named = self._new_link_values(link.api_name, "linked_key", "linked_id", values, records)
-            yield _LinkSide(link, links.find_records(self.schema, named) if named else {}, "linked_key", "linked_id")
+            yield LinkSide(link, links.find_records(self.schema, named) if named else {}, "linked_key", "linked_id")
 
     def _new_link_values(
         self,
@@ -199,9 +161,9 @@ class RecordBatch:
         rows = ObjectRecord.objects.existing().filter(object_type=self.schema.type_id, dedupe_hash__in=hashes)
         return {bytes(digest): pk for digest, pk in rows.values_list("dedupe_hash", "pk")}
 
-    def _apply_rows(self, values: Mapping[int, dict[str, Any]], records: Mapping[int, ObjectRecord]) -> list[_Target]:
+    def _apply_rows(self, values: Mapping[int, dict[str, Any]], records: Mapping[int, ObjectRecord]) -> list[Target]:
         """Apply the rows in order, each to the record as the rows before left it; a refused row changes nothing."""
-        targets: dict[Any, _Target] = {}
+        targets: dict[Any, Target] = {}
         for index, row in values.items():
             record = records.get(index)
             name: Any = record.pk if record else self.hashes[index]
@@ -221,17 +183,12 @@ class RecordBatch:
                 targets[name] = target
         return list(targets.values())
 
-    def _new_target(self, record: ObjectRecord | None) -> _Target:
-        is_new = record is None
-        if record is None:
-            values = self._new_values.copy()
-            values[_COLUMNS.index("guid")] = uuid4()
-            record = ObjectRecord.from_db(None, _COLUMNS, values)  # faster than by names
-        before = self.schema.canonical(record.fields)
-        digest = bytes(record.dedupe_hash)
-        return _Target(record, before, record.person_id, record.linked_id, digest, record.fields, is_new)
+    def _new_target(self, record: ObjectRecord | None) -> Target:
+        row: RecordRow = NewRecord(self.schema.type_id) if record is None else record
+        before = self.schema.canonical(row.fields) if record else {}
+        return Target(row, before, row.person_id, row.linked_id, bytes(row.dedupe_hash), row.fields, record is None)
 
-    def _apply_row(self, target: _Target, row: dict[str, Any], row_hash: bytes | None) -> Problem | bool:
+    def _apply_row(self, target: Target, row: dict[str, Any], row_hash: bytes | None) -> Problem | bool:
         """Set the values and links of `row`: whether that changes anything, or why it is refused.
 
         `row_hash`: of the dedupe values, where rows name their records by these, which then stay as they are.
@@ -247,7 +204,8 @@ class RecordBatch:
         if len(text) * 4 > MAX_VALUES_BYTES and len(text.encode()) > MAX_VALUES_BYTES:
             message = _("the values of one record may take at most 65,536 bytes together")
             return Problem(Code.TOO_LARGE, message)
-        before, after = target.canonical({}), target.canonical(row)
+        before = target.current()
+        after = {**before, **row}
         digest = self._hash_after(record, row_hash, after)
         if problem := self._named_alike(record, digest, after, named) or self._move_key(record, digest, row):
             return problem
@@ -260,7 +218,7 @@ class RecordBatch:
         target.values.update(row)
         return is_changing
 
-    def _link_columns(self, target: _Target, row: Mapping[str, Any]) -> dict[str, Any] | Problem:
+    def _link_columns(self, target: Target, row: Mapping[str, Any]) -> dict[str, Any] | Problem:
         """The new values of a record's columns of links, or why a value is refused.
 
         A link stays with whom it named when it was written. A value that the record has already may keep waiting, and
@@ -287,13 +245,13 @@ class RecordBatch:
             columns |= {side.key_name: key, side.id_name: named}
         return columns
 
-    def _hash_after(self, record: ObjectRecord, row_hash: bytes | None, values: Mapping[str, Any]) -> bytes:
+    def _hash_after(self, record: RecordRow, row_hash: bytes | None, values: Mapping[str, Any]) -> bytes:
         """The hash of the dedupe values among `values`, those of a record after a row."""
         if row_hash is None:
             return self.schema.dedupe_hash(values)
         return bytes(record.dedupe_hash) or row_hash
 
-    def _stored(self, record: ObjectRecord, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _stored(self, record: RecordRow, row: Mapping[str, Any]) -> dict[str, Any]:
         """The values of a record after `row`, as stored."""
         stored = dict(record.fields)
         for name, value in row.items():
@@ -303,7 +261,7 @@ class RecordBatch:
                 stored[name] = self.schema.fields[name].to_json(value)
         return stored
 
-    def _move_key(self, record: ObjectRecord, digest: bytes, row: Mapping[str, Any]) -> Problem | None:
+    def _move_key(self, record: RecordRow, digest: bytes, row: Mapping[str, Any]) -> Problem | None:
         """Note the new dedupe values of an existing record, or return that another record has them."""
         before = bytes(record.dedupe_hash)
         if record.pk is None or digest == before:
@@ -318,7 +276,7 @@ class RecordBatch:
         return None
 
     def _named_alike(
-        self, record: ObjectRecord, digest: bytes, values: Mapping[str, Any], columns: Mapping[str, Any]
+        self, record: RecordRow, digest: bytes, values: Mapping[str, Any], columns: Mapping[str, Any]
     ) -> Problem | None:
         """Return that another record names whom and what an existing one will name with its new dedupe values."""
         before = bytes(record.dedupe_hash)
@@ -333,7 +291,7 @@ class RecordBatch:
             return None
         return Problem(Code.VALUE_TAKEN, _("another record has these dedupe values"), (self.schema.dedupe[0].api_name,))
 
-    def _write(self, targets: Sequence[_Target]) -> None:
+    def _write(self, targets: Sequence[Target]) -> None:
         new = [target for target in targets if target.is_new]
         pending = {id(target): change for target in targets if (change := self._change(target)) is not None}
         changed = [target for target in targets if not target.is_new and id(target) in pending]
@@ -350,7 +308,7 @@ class RecordBatch:
         if self.schema.links_in_key and meeting:  # find_records has locked whom these name
             doubles.settle_records([target.record.pk for target in meeting], self.source)
 
-    def _change(self, target: _Target) -> record_sql.PendingChange | None:
+    def _change(self, target: Target) -> record_sql.PendingChange | None:
         """The change of a record by all its rows; None if they change nothing."""
         before, record = target.before, target.record
         changes = {
@@ -372,12 +330,12 @@ class RecordBatch:
             record, kind, changes, former_id, self.undoes.get(record.pk), self._link_keys(target, changes)
         )
 
-    def _link_keys(self, target: _Target, changes: Mapping[str, Any]) -> list[str] | None:
+    def _link_keys(self, target: Target, changes: Mapping[str, Any]) -> list[str] | None:
         names = [side.field.api_name for side in self.sides if side.field.api_name in changes]
         values = [value for name in names for value in (target.before.get(name), target.values[name])]
         return sorted({links.link_key(value) for value in values if value is not None}) or None
 
-    def _set_outcomes(self, targets: Sequence[_Target], new: set[int]) -> None:
+    def _set_outcomes(self, targets: Sequence[Target], new: set[int]) -> None:
         """Set the outcomes of the valid rows: the first row of a new record counts as its creation."""
         for target in targets:
             for index in target.rows:

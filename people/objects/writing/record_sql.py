@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from people import events
 from people.core.source import Source
-from people.datatypes.canonical import dump_json
+from people.datatypes.canonical import dump_changes, dump_json
 from people.models import ObjectChange, ObjectRecord, ObjectType
+from people.objects.writing.rows import RecordRow
 
 Kind = ObjectChange.Kind
 # written columns of a record with their types; JSON is given as its text
@@ -32,7 +33,7 @@ _COLUMNS = {
 class PendingChange:
     """A change of a record that is not written yet; `record` has the values after it."""
 
-    record: ObjectRecord
+    record: RecordRow
     kind: int
     changes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     former_person_id: int | None = None
@@ -41,7 +42,7 @@ class PendingChange:
     replaced_by_id: int | None = None  # the record that stays, or stayed, of two that meet
 
 
-def insert_records(records: Sequence[ObjectRecord], texts: Sequence[str]) -> None:
+def insert_records(records: Sequence[RecordRow], texts: Sequence[str]) -> None:
     """Insert new records and set their ids; `texts` has the JSON of their values."""
     table = _Table(
         {
@@ -61,7 +62,7 @@ def insert_records(records: Sequence[ObjectRecord], texts: Sequence[str]) -> Non
         record.pk = ids[record.guid]
 
 
-def update_records(records: Sequence[ObjectRecord], texts: Sequence[str]) -> None:
+def update_records(records: Sequence[RecordRow], texts: Sequence[str]) -> None:
     """Write the values of existing records, locked by the caller, and count their revisions up; `texts` as above."""
     table = _Table({**_columns(records, texts), "id": ("bigint", [record.pk for record in records])})
     assignments = [
@@ -79,7 +80,7 @@ def update_records(records: Sequence[ObjectRecord], texts: Sequence[str]) -> Non
         record.updated_at = now
 
 
-def free_keys(records: Sequence[ObjectRecord]) -> None:
+def free_keys(records: Sequence[RecordRow]) -> None:
     """Take the dedupe values from the records, locked by the caller, so that each can be given another's."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -152,7 +153,7 @@ def _change_columns(pending: Sequence[PendingChange]) -> dict[str, tuple[str, li
         "person_id": ("int", [record.person_id for record in records]),
         "former_person_id": ("int", [change.former_person_id for change in pending]),
         "kind": ("smallint", [int(change.kind) for change in pending]),
-        "changes": ("jsonb", [dump_json(change.changes) for change in pending]),
+        "changes": ("jsonb", [dump_changes(change.changes) for change in pending]),
         "revision": ("int", [record.revision for record in records]),
         "version": ("smallint", [record.version for record in records]),
         "undoes_id": ("bigint", [change.undoes_id for change in pending]),
@@ -162,7 +163,7 @@ def _change_columns(pending: Sequence[PendingChange]) -> dict[str, tuple[str, li
     }
 
 
-def _publish(changes: Iterable[tuple[ObjectRecord, events.RecordChange]], source: Source) -> None:
+def _publish(changes: Iterable[tuple[RecordRow, events.RecordChange]], source: Source) -> None:
     by_type: dict[int, list[events.RecordChange]] = defaultdict(list)
     for record, change in changes:
         by_type[record.object_type_id].append(change)
@@ -171,7 +172,7 @@ def _publish(changes: Iterable[tuple[ObjectRecord, events.RecordChange]], source
         events.publish_event(events.ObjectsChanged(type_id, names[type_id], changes_of_type), source)
 
 
-def _columns(records: Sequence[ObjectRecord], texts: Sequence[str]) -> dict[str, tuple[str, Sequence[Any]]]:
+def _columns(records: Sequence[RecordRow], texts: Sequence[str]) -> dict[str, tuple[str, Sequence[Any]]]:
     """The written columns of records: type and values."""
     return {
         name: (kind, texts if name == "fields" else [getattr(record, name) for record in records])
