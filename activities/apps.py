@@ -57,6 +57,7 @@ class ActivitiesConfig(AppConfig):
         from activities.forms import personal_data as form_data
         from activities.inbound import personal_data as inbound_data
         from activities.inbox import personal_data as inbox_data
+        from activities.intake import personal_data as intake_data
         from activities.links import personal_data as link_data
         from activities.log import personal_data as log_personal_data
         from activities.recording.quarantine import storing
@@ -68,4 +69,5 @@ class ActivitiesConfig(AppConfig):
         visitor_data.register_visitors()
         inbox_data.register_inbox()
         inbound_data.register_inbound()
+        intake_data.register_intake()
         form_data.register_submissions()

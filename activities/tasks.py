@@ -8,6 +8,7 @@ from activities.inbound import replaying as inbound_replaying
 from activities.inbox import days as inbox_days
 from activities.inbox import personal_data as inbox_data
 from activities.inbox import replay as inbox_replay
+from activities.intake import personal_data as intake_data
 from activities.links import personal_data as link_data
 from activities.log import retention, rollup, verify
 from activities.log.columns import source as column_source
@@ -39,6 +40,7 @@ def close_days(timestamp: int) -> None:
 @app.task(queueing_lock="forget_refused", lock="forget_refused", pass_context=False)
 def forget_refused(timestamp: int) -> None:
     storing.remove_old_rows()
+    intake_data.forget_old_requests()
 
 
 @app.periodic(cron="44 3 * * *")

@@ -51,9 +51,13 @@ def running_web_server(*options: str, **environment: str) -> Iterator[Server]:
 
 @contextmanager
 def running_collector(port: int = 0, **environment: str) -> Iterator[Server]:
-    """A collector on the test's database; commit first what it has to see."""
+    """A collector on the test's database; commit first what it has to see.
+
+    What it keeps of programs is processed where the test asks for it (`tests.activities.intake.processing`), unless
+    `INTAKE_PROCESSES` says otherwise.
+    """
     port = port or free_port()
-    known = {"BIND": "127.0.0.1", "COLLECTOR_PORT": str(port), **environment}
+    known = {"BIND": "127.0.0.1", "COLLECTOR_PORT": str(port), "INTAKE_PROCESSES": "0", **environment}
     with _running(["manage.py", "collect"], port, known) as server:
         yield server
 
@@ -64,7 +68,7 @@ def _running(command: list[str], port: int, environment: dict[str, str]) -> Iter
     process = subprocess.Popen(
         [sys.executable, *command],
         cwd=settings.BASE_DIR,
-        env=_environment() | environment,
+        env=commands_environment() | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -89,7 +93,9 @@ def free_port() -> int:
 @contextmanager
 def running_worker() -> Iterator["subprocess.Popen[bytes]"]:
     """A worker on the test's database."""
-    process = subprocess.Popen([sys.executable, "manage.py", "worker"], cwd=settings.BASE_DIR, env=_environment())
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "worker"], cwd=settings.BASE_DIR, env=commands_environment()
+    )
     try:
         yield process
     finally:
@@ -100,10 +106,11 @@ def running_worker() -> Iterator["subprocess.Popen[bytes]"]:
 
 def commands_of_test(**environment: str) -> AbstractContextManager[ForkedCommands]:
     """Commands on the test's database that start at once, for tests that kill them."""
-    return forked_commands(_environment() | environment)
+    return forked_commands(commands_environment() | environment)
 
 
-def _environment() -> dict[str, str]:
+def commands_environment() -> dict[str, str]:
+    """The environment of a program of the product on the test's database."""
     return os.environ | {
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "TEST_DATABASE_NAME": connection.settings_dict["NAME"],

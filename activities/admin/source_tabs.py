@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from activities.models import EventSource
 from activities.sources import connections, recent
 from activities.sources import editing as source_editing
+from activities.sources.arrivals import group_arrivals
 from people.core.admin.base import OwnPages, PagesAdmin, require_rights, tabs_of
 from people.datatypes.keys import MAX_ID
 from people.rights import VIEW_PERSON
@@ -49,10 +50,10 @@ class SourcePages(PagesAdmin):
         return self.source_tab(request, source, "connect", lines=lines, placeholder=connections.KEY_PLACEHOLDER)
 
     def live_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The last events with their results; the fragment of its rows while the page is visible."""
+        """The last events with their results, equal ones together; a fragment of the rows while the page is visible."""
         require_rights(request, VIEW_PERSON)
         source = self.find_source(request, pk)
-        rows = recent.recent_events(source.pk)
+        rows = group_arrivals(recent.recent_events(source.pk))
         if request.headers.get("HX-Request"):
             return render(request, "activities/_source_events.html", {"rows": rows, "eventsource": source})
         return self.source_tab(request, source, "live", rows=rows, kept=recent.KEPT)

@@ -9,14 +9,26 @@ from time import monotonic
 CHANNEL = "activity_recorded"
 NOTIFY_SQL = f"pg_notify('{CHANNEL}', '')"  # delivered once the transaction is committed
 AT_MOST_EVERY = 0.05  # seconds
-_notified_at = 0.0
+
+
+class Notices:
+    """The notifications of this process on one channel."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def is_due(self) -> bool:
+        """True where the current transaction is to notify; a caller that gets True must do it."""
+        now = monotonic()
+        if now - self._last < AT_MOST_EVERY:
+            return False
+        self._last = now
+        return True
+
+
+_of_activities = Notices()
 
 
 def is_notify_due() -> bool:
     """True where the current transaction is to notify; a caller that gets True must run `NOTIFY_SQL`."""
-    global _notified_at
-    now = monotonic()
-    if now - _notified_at < AT_MOST_EVERY:
-        return False
-    _notified_at = now
-    return True
+    return _of_activities.is_due()

@@ -33,7 +33,7 @@ class Sender:
     """An accepted sender. The key of a web page is public: its claims of identity need a signature."""
 
     source: EventSource
-    key: SourceKey
+    key: SourceKey | None  # None: of a request that was accepted earlier
     origin: str | None
 
     @property

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -37,6 +37,7 @@ class SeenEvent:
     check_nonce: str = ""
     visitor_id: int | None = None
     is_bot: bool = False
+    received_at: datetime | None = None  # None: now
 
 
 def note_recent_events(events: Sequence[SeenEvent]) -> None:
@@ -105,13 +106,13 @@ def _note_events(source_id: int, events: Iterable[SeenEvent]) -> None:
     with prepared.prepared_cursor() as cursor:
         cursor.execute(
             """insert into recent_event as r
-                (source_id, slot, number, kind, title, outcome, problem, check_nonce, visitor_id, is_bot)
+                (source_id, slot, number, kind, title, outcome, problem, check_nonce, visitor_id, is_bot, received_at)
             select %(source)s::bigint, (last.number + e.place) %% %(kept)s::bigint, last.number + e.place,
-                e.kind, e.title, e.outcome, e.problem::jsonb, e.nonce, e.visitor, e.is_bot
+                e.kind, e.title, e.outcome, e.problem::jsonb, e.nonce, e.visitor, e.is_bot, coalesce(e.at, now())
             from (select coalesce(max(number), (extract(epoch from clock_timestamp()) * 1000000)::bigint) as number
                 from recent_event where source_id = %(source)s::bigint) as last,
                 json_to_recordset(%(rows)s::text::json) as e (place int, kind text, title text, outcome text,
-                    problem text, nonce text, visitor bigint, is_bot boolean)
+                    problem text, nonce text, visitor bigint, is_bot boolean, at timestamptz)
             on conflict (source_id, slot) do update set
                 number = excluded.number, received_at = excluded.received_at, kind = excluded.kind,
                 title = excluded.title, outcome = excluded.outcome, problem = excluded.problem,
@@ -131,4 +132,5 @@ def _row(event: SeenEvent, place: int) -> dict[str, Any]:
         "nonce": storable_text(event.check_nonce)[:MAX_NONCE],
         "visitor": event.visitor_id,
         "is_bot": event.is_bot,
+        "at": event.received_at,
     }

@@ -2,6 +2,7 @@
 
 from collections import defaultdict, deque
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from activities.sources.recent import KEPT, MAX_KIND, MAX_NONCE, MAX_TITLE, Outcome, SeenEvent
@@ -43,16 +44,18 @@ def _shown_address(address: Address) -> str:
 
 def seen_events(submissions: Iterable[Submission]) -> list[SeenEvent]:
     """The events of the committed submissions with their outcomes; of each source those that are kept for its page."""
-    last: defaultdict[int, deque[tuple[ReceivedEvent, list[HitOutcome]]]] = defaultdict(lambda: deque(maxlen=KEPT))
+    last: defaultdict[int, deque[tuple[ReceivedEvent, list[HitOutcome], datetime | None]]] = defaultdict(
+        lambda: deque(maxlen=KEPT)
+    )
     for submission in submissions:
         outcomes = iter(submission.outcomes)
         for item in submission.items:
             results = [outcome for _hit in item.hits if (outcome := next(outcomes, None)) is not None]
-            last[submission.source_id].append((item, results))
+            last[submission.source_id].append((item, results, submission.received_at))
     return [_event(source_id, *event) for source_id, events in last.items() for event in events]
 
 
-def _event(source_id: int, item: ReceivedEvent, results: list[HitOutcome]) -> SeenEvent:
+def _event(source_id: int, item: ReceivedEvent, results: list[HitOutcome], received_at: datetime | None) -> SeenEvent:
     result = results[0] if results else None
     problem = item.problems[0] if item.problems else item.not_kept
     outcome = OUTCOMES.get(result.status, Outcome.DROPPED) if result else Outcome.DROPPED
@@ -71,6 +74,7 @@ def _event(source_id: int, item: ReceivedEvent, results: list[HitOutcome]) -> Se
         item.check,
         result.visitor_id if result else None,
         bool(item.hits) and item.hits[0].is_bot,
+        received_at,
     )
 
 

@@ -1,6 +1,7 @@
 """Submissions: the events of one request each, from its reading to its commit."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from activities.tracking.reading import ReceivedEvent
 from activities.visitors.hits import HitOutcome, HitStatus
@@ -9,13 +10,17 @@ from people.core.codes import Code
 
 @dataclass(slots=True)
 class Submission:
-    """The events of one request. `outcomes`: of its hits, in order, once they are committed."""
+    """The events of one request. `outcomes`: of its hits, in order, once they are committed.
+
+    `received_at`: of a request that was kept before it was read; None: it came now.
+    """
 
     source_id: int
     size: int
     items: list[ReceivedEvent]
     outcomes: list[HitOutcome] = field(default_factory=list)
-    is_counted: bool = False  # an earlier try has counted it in the use of its source
+    is_counted: bool = False  # it was counted in the use of its source, when it was kept or at an earlier try
+    received_at: datetime | None = None
     is_unavailable: bool = (
         False  # a partition that it needs is missing: nothing is stored, and the client has to send it again
     )

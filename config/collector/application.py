@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from activities.inbound.keeping import keep_calls
 from activities.inbound.reading import ReceivedCall
+from activities.intake.keeping import KeptRequest, keep_requests
 from activities.links.clicks import keep_clicks
 from activities.sources.addresses import parse_munchkin_id
 from activities.sources.authentication import KeyRejectedError, Sender
@@ -31,6 +32,7 @@ from config.collector.calls import cors_headers
 from config.collector.clients import client_of
 from config.collector.cloudevents import answer_handshake, is_cloudevents_path, is_handshake, serve_cloudevents
 from config.collector.http import ClientGoneError, HttpError, Receive, Reply, Request, Send
+from config.collector.intake import IntakeRoom, keep_processing
 from config.collector.known import KnownState, unavailable_error
 from config.collector.links import LinkState, follow_link, link_code
 from config.collector.segment import is_segment_path, serve_segment
@@ -60,6 +62,7 @@ class Collector:
     """The ASGI program. Its writer and its `KnownState` live as long as it serves."""
 
     writer: Writer
+    request_writer: Writer  # of programs' requests, kept as they came
     call_writer: Writer  # of webhooks' calls, which are larger and wait for no visitor
     link_writer: Writer  # of clicks on links, whose redirects do not wait behind hits
 
@@ -67,6 +70,7 @@ class Collector:
         self.known = KnownState()
         self.call_windows, self.wrong_calls = CallWindows(), CallWindows()
         self.links = LinkState()
+        self.room = IntakeRoom()
         self.requests = 0
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -77,14 +81,17 @@ class Collector:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        self.writer = Writer(asyncio.get_running_loop(), settings.COLLECTOR_QUEUE)
-        self.call_writer = Writer(asyncio.get_running_loop(), settings.COLLECTOR_QUEUE, keep_calls)
-        self.link_writer = Writer(asyncio.get_running_loop(), settings.COLLECTOR_QUEUE, keep_clicks)
-        writers = (self.writer, self.call_writer, self.link_writer)
-        for writer in writers:
+        loop, size = asyncio.get_running_loop(), settings.COLLECTOR_QUEUE
+        self.writer = Writer(loop, size)
+        self.request_writer = Writer(loop, size, keep_requests)
+        self.call_writer = Writer(loop, size, keep_calls)
+        self.link_writer = Writer(loop, size, keep_clicks)
+        for writer in self._writers():
             writer.start()
         upkeep = [
             asyncio.create_task(self.known.keep_current(self._state)),
+            asyncio.create_task(self.room.keep_current(self.known)),
+            *(asyncio.create_task(keep_processing()) for _number in range(settings.INTAKE_PROCESSES)),
             asyncio.create_task(self.links.try_again(self.link_writer)),
         ]
         await send({"type": "lifespan.startup.complete"})
@@ -92,10 +99,14 @@ class Collector:
         for task in upkeep:
             task.cancel()
         self.links.hand_over(self.link_writer)
-        for writer in writers:
+        for writer in self._writers():
             await asyncio.to_thread(writer.stop)
+        await asyncio.wait(upkeep)
         self.known.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _writers(self) -> tuple[Writer, ...]:
+        return self.writer, self.request_writer, self.call_writer, self.link_writer
 
     def _state(self) -> dict[str, int]:
         return {"waiting": self.writer.waiting, "requests": self.requests}
@@ -146,7 +157,7 @@ class Collector:
         elif is_cloudevents_path(path):
             await serve_cloudevents(self, _only(request, "POST"), reply)
         elif path == "/healthz":
-            is_alive = all(writer.is_alive() for writer in (self.writer, self.call_writer, self.link_writer))
+            is_alive = all(writer.is_alive() for writer in self._writers())
             await reply.send(200 if is_alive else 503, b"ok\n", "text/plain")
         elif path == "/readyz":
             await self._require_database()
@@ -211,6 +222,11 @@ class Collector:
         await _committed(self.writer, submission)
         if submission.is_over_quota:
             raise _quota_error("This event source has brought as many new visitors as it may today (UTC).")
+
+    async def keep(self, request: KeptRequest) -> None:
+        """Wait until the request is kept. Raises `HttpError` where it is to be sent again."""
+        self.room.take(request)
+        await _committed(self.request_writer, request)
 
     async def commit_call(self, call: ReceivedCall) -> None:
         """Wait for the commit of a webhook's call. Raises `HttpError` where it is to be sent again."""

@@ -5,6 +5,7 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from activities.intake.keeping import KeptRequest
 from activities.segment.wire import MAX_BODY, MAX_BROWSER_BODY
 from activities.sources.authentication import Sender
 from activities.tracking.reading import ReceivedEvent
@@ -33,6 +34,9 @@ class Intake(Protocol):
 
     async def commit(self, submission: Submission) -> None:
         """Wait for the commit. Raises `HttpError`."""
+
+    async def keep(self, request: KeptRequest) -> None:
+        """Wait until the request of a program is kept. Raises `HttpError`."""
 
 
 async def authenticate_sender(

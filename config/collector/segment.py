@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils import timezone
 
+from activities.intake.keeping import KeptRequest, readable_sent_at, without_key
 from activities.segment import browser_settings
 from activities.segment.messages import read_messages
-from activities.segment.wire import METRICS, PATHS, parse_envelope
+from activities.segment.wire import METRICS, PATHS, Envelope, parse_envelope
 from activities.sources.authentication import Sender
 from config.collector.calls import (
     LIMITS,
@@ -66,16 +68,36 @@ async def _take_call(intake: Intake, request: Request, reply: Reply, call: str) 
         await reply.json(200, SUCCESS)
         return
     try:
-        envelope = parse_envelope(call, body)
+        envelope = parse_envelope(call, body, is_to_check=sender is not None and sender.is_server)
     except RejectedError as refusal:
         raise HttpError(400, refusal.code, str(refusal)) from None
     if sender is None:
         sender = await authenticate_sender(intake, request, envelope.write_key, size or len(body))
+    if sender.is_server:
+        await intake.keep(_kept(request, sender, received, call, body, envelope))
+        await reply.json(200, SUCCESS)
+        return
     if envelope.sent_at is None:
         envelope.sent_at = request.headers.get("sentat")
     types = await intake.known.current_types(envelope.event_names(), sender.source.pk)
     items = read_messages(envelope, client_of(request, sender, received), types)
     await commit_and_acknowledge(intake, reply, sender, size or len(body), items)
+
+
+def _kept(
+    request: Request, sender: Sender, received: datetime, call: str, body: bytes, envelope: Envelope
+) -> KeptRequest:
+    """The request of a program, which is kept as it came: what its events become is found out later."""
+    return KeptRequest(
+        source_id=sender.source.pk,
+        received_at=received,
+        call=call,
+        sent_at=readable_sent_at(request.headers.get("sentat")),
+        opts_out=client_of(request, sender, received).opts_out,
+        events=len(envelope.messages),
+        size=request.size or len(body),
+        body=without_key(body, envelope.write_key),
+    )
 
 
 def _key_of_header(request: Request) -> str:

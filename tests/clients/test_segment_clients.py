@@ -21,6 +21,7 @@ from activities.sources import editing
 from activities.types.definition import ActivityFieldSpec
 from activities.visitors import partitions
 from people.models import Person
+from tests.activities.intake.processing import wait_until_processed
 from tests.activities.visitors.factories import dispatch
 from tests.factories import approved_type
 from tests.server import free_port, running_collector
@@ -113,12 +114,14 @@ def send_over_bad_network(send):
     with_failures = BadNetwork(port)
     sender = threading.Thread(target=send, args=[with_failures.address], daemon=True)
     for kill in range(3):
-        with running_collector(port) as collector:
+        with running_collector(port, INTAKE_PROCESSES="1") as collector:
             if kill == 0:
                 sender.start()
             sender.join(1.5 if kill < 2 else 150)
             if kill < 2:
                 collector.signal(signal.SIGKILL)
+            else:
+                wait_until_processed()
     assert not sender.is_alive()
     with_failures.shutdown()
     assert with_failures.failures > 1

@@ -8,8 +8,11 @@ import pytest
 from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
+from activities.sources.editing import create_source
+from activities.sources.recent import Outcome, SeenEvent, note_recent_events
 from people.models import Person
 from smartlists.campaigns import dispatcher
+from tests.e2e.test_accessibility import AXE, faults, too_wide
 from tests.server import running_collector
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
@@ -96,3 +99,23 @@ def test_a_web_site_is_added_and_its_first_visit_seen(page, collector, shop, lan
         page.get_by_role("link", name=_("Open my site")).click()
     page.bring_to_front()
     expect(page.locator("#website-check")).to_contain_text(_("It works. Your visit arrived:"))
+
+
+def test_equal_arrivals_unfold_on_a_phone_and_stay_open(new_page, superuser):
+    site = create_source("Shop", "browser", None, origins=["https://shop.example"]).key.source
+    kept = SeenEvent(site.pk, "track", "Add to cart", Outcome.KEPT, visitor_id=7)
+    note_recent_events([SeenEvent(site.pk, "track", "Typo", Outcome.WAITING), *[kept] * 3])
+    page = new_page("en", superuser, color_scheme="light", viewport={"width": 390, "height": 740})
+    page.goto(f"/admin/activities/eventsource/{site.pk}/live/")
+    rows = page.locator("#events tbody tr")
+    expect(rows).to_have_count(2)
+    page.get_by_text("3 times").click()
+    expect(page.get_by_role("link", name="Visitor 7")).to_have_count(3)
+    if AXE.exists():
+        assert not faults(page, "live page")
+    assert not too_wide(page, "live page")
+    page.set_viewport_size({"width": 390, "height": 740})
+    note_recent_events([SeenEvent(site.pk, "page", "https://shop.example/", Outcome.KEPT)])
+    expect(rows).to_have_count(2)
+    page.get_by_text("3 times").click()
+    expect(rows).to_have_count(3)

@@ -5,7 +5,7 @@ Order, to avoid deadlocks: PEOPLE, then TYPE (ascending), then LOOKUP (ascending
 objects (OBJECT_TYPE, OBJECT_KEY, OBJECT_LINK, OBJECT_TARGET), then rows of objects.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum, unique
 from hashlib import blake2b
@@ -38,6 +38,7 @@ class LockSpace(IntEnum):
     OBJECT_CHANGES = 27  # carries the sequence value a writer of changes of records read before it took ids
     MIGRATION = 29  # the one process that migrates the database; held by the session
     FORM_CONTENT = 28  # the content of a submission without an id, sent one way: two at once are one; after PEOPLE
+    INTAKE = 31  # the kept requests of one event source, which one process at a time works on; held by the session
     IDEMPOTENCY = 19  # one Idempotency-Key of one caller; only ever tried, never waited for
 
 
@@ -72,6 +73,23 @@ def try_session_lock(space: LockSpace, number: int) -> Iterator[bool]:
         if is_mine and connection.connection is not None and not connection.connection.closed:
             with connection.cursor() as cursor:
                 cursor.execute("select pg_advisory_unlock(%s)", [name])
+
+
+@contextmanager
+def try_session_locks(space: LockSpace, numbers: Sequence[int]) -> Iterator[set[int]]:
+    """Try the session locks of several keys; yields the numbers of those that were free, and frees them afterwards."""
+    first = lock_key(space)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select n from unnest(%s::bigint[]) as n where pg_try_advisory_lock(%s + n)", [list(numbers), first]
+        )
+        mine = {number for (number,) in cursor.fetchall()}
+    try:
+        yield mine
+    finally:
+        if mine and connection.connection is not None and not connection.connection.closed:
+            with connection.cursor() as cursor:
+                cursor.execute("select pg_advisory_unlock(%s + n) from unnest(%s::bigint[]) as n", [first, list(mine)])
 
 
 def lock_number(*parts: str) -> int:

@@ -10,6 +10,7 @@ from activities.sources import editing, recent
 from activities.sources.recent import SeenEvent
 from people.core.errors import Problem
 from tests.activities.segment.senders import message, send
+from tests.factories import approved_type
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/activities/eventsource/"
@@ -101,3 +102,28 @@ def test_the_live_page_shows_the_last_events_of_every_source(staff, site):
     assert f"{site.pk}/live/" in staff.get(f"{LIST}{site.pk}/change/").text
     editing.end_key(site, site.keys.get().pk, None)
     assert "No key of this web site works" in staff.get(f"{LIST}{site.pk}/install/").text
+
+
+def test_equal_arrivals_are_one_row_that_says_what_to_do(staff, site):
+    check = approved_type()
+    refusal = Problem("origin_refused", "Not from here.")
+    outcomes = recent.Outcome
+    same = [SeenEvent(site.pk, "track", check.live.name, outcomes.KEPT, visitor_id=7)] * 30
+    waiting = [SeenEvent(site.pk, "track", "Typo", outcomes.WAITING)] * 2
+    refused = SeenEvent(site.pk, "track", "Typo", outcomes.REFUSED, refusal)
+    whole = SeenEvent(site.pk, recent.REFUSED_REQUEST, "https://other.example", outcomes.REFUSED, refusal)
+    recent.note_recent_events([*same, *waiting, refused, same[0], whole])
+    page = staff.get(f"{LIST}{site.pk}/live/")
+    rows = page.context["rows"]
+    assert [(row.newest.outcome, len(row.events)) for row in rows] == [
+        ("refused", 1),
+        ("kept", 1),
+        ("refused", 1),
+        ("waiting", 2),
+        ("kept", 30),
+    ]
+    assert [bool(row.meaning) for row in rows] == [True, True, True, True, False], "each result is explained once"
+    assert [row.type_id for row in rows] == [None, check.pk, None, None, check.pk]
+    assert "30 times" in page.text and page.text.count("/visitor/7/change/") == 31
+    assert f"/activitytype/{check.pk}/change/" in page.text and "?q=Typo" in page.text
+    assert "/refusedactivity/" in page.text and f"/eventsource/{site.pk}/change/" in page.text

@@ -3,6 +3,7 @@
 import json
 import os
 from datetime import timedelta
+from functools import partial
 from random import Random
 
 import pytest
@@ -10,6 +11,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from activities.inbox import editing
+from activities.intake.keeping import KeptRequest, keep_requests
+from activities.intake.processing import process_intake
 from activities.models import EventSource, Sighting, SourceKey
 from activities.segment.messages import read_carefully, read_messages
 from activities.segment.quick_tracks import QuickReader
@@ -129,16 +132,25 @@ def test_batches_leave_the_same_rows_however_they_are_read(program, seed):
     batches = [random_batch(random, received, ids) for _number in range(6)]
     groups = [batches[:1], batches[1:3], batches[3:]]  # each is one commit
     results = []
-    for read in (read_messages, carefully):
+    for commit_group in (partial(commit, read=read_messages), keep_and_process, partial(commit, read=carefully)):
         with transaction.atomic():
-            outcomes = [commit(program, group, received, read) for group in groups]
+            outcomes = [commit_group(program, group, received) for group in groups]
             dispatch()
             results.append(rows() | {"outcomes": outcomes})
             transaction.set_rollback(True)
-    quick, careful = results
+    quick, by_intake, careful = results
     assert len(careful["hits"]) > 20 and len(careful["log"]) > 5
+    by_intake["outcomes"] = careful["outcomes"]  # they are not known when a request is acknowledged
     for table, expected in careful.items():
         assert quick[table] == expected, f"seed {seed}: {table}"
+        assert by_intake[table] == expected, f"seed {seed}, by the intake: {table}"
+
+
+def keep_and_process(program, batches, received):
+    """The batches through the intake, in one pass."""
+    texts = [json.dumps(batch).encode() for batch in batches]
+    keep_requests([KeptRequest(program.pk, received, "batch", "", False, 1, len(text), text) for text in texts])
+    assert process_intake() == len(batches)
 
 
 def commit(program, batches, received, read):

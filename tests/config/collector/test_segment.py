@@ -12,6 +12,7 @@ import pytest
 from activities.models import Activity, EventSource, Sighting, VisitorActivity, WaitingEvent
 from activities.sources import editing
 from activities.visitors import partitions
+from tests.activities.intake.processing import process_all
 from tests.activities.segment.senders import message
 from tests.config.collector.pages import SITE
 from tests.factories import approved_type
@@ -120,6 +121,7 @@ def test_calls_keys_and_answers(sources):
         assert client.post("/v1/batch", {"batch": []}) == ok and client.post("/v1/m", {"series": []}) == ok
         for call in ("identify", "page", "screen", "group", "alias"):
             assert client.post(f"/v1/{call}", message(userId="u-1", previousId="x", groupId="g", type=...)) == ok
+        process_all()
         recorded = VisitorActivity.objects.filter(activity_type_id__gte=100_001).count()
         assert recorded == 16, "each message once: 100 in a batch were the same"
 
@@ -143,7 +145,7 @@ def test_calls_keys_and_answers(sources):
         assert client.post("/v1/track", None, method="GET")[0] == 405
         assert client.post("/v1/nothing", {})[0] in (404, 405)
         # undefined events wait
-        assert client.post("/v1/track", message("track", "Typo", userId="u-1")) == ok
+        assert client.post("/v1/track", message("track", "Typo", userId="u-1")) == ok and process_all()
         assert Sighting.objects.get(kind="event", name="Typo").kept == 1
         assert WaitingEvent.objects.filter(sighting__name="Typo").count() == 1
 

@@ -1,0 +1,52 @@
+"""What waits in the intake: for its bound, the doctor, the status page and metrics."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from activities.models import IntakeRequest
+
+MAX_REQUESTS = 100_000  # that wait, however small they are: so counting them is quick
+LATE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeState:
+    """`requests`, `size`: those that are stuck included. `oldest`: of those that are not."""
+
+    requests: int
+    size: int
+    stuck: int
+    oldest: datetime | None
+
+    @property
+    def is_full(self) -> bool:
+        return self.requests >= MAX_REQUESTS or self.size >= settings.INTAKE_BYTES
+
+    @property
+    def oldest_seconds(self) -> float:
+        return 0.0 if self.oldest is None else max(0.0, (timezone.now() - self.oldest).total_seconds())
+
+    @property
+    def is_late(self) -> bool:
+        return self.oldest_seconds > LATE_SECONDS
+
+
+def intake_state() -> IntakeState:
+    """One statement; it reads at most `MAX_REQUESTS` rows, without their bodies."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select count(*), coalesce(sum(size), 0), count(*) filter (where is_stuck),
+                min(received_at) filter (where not is_stuck)
+            from (select size, is_stuck, received_at from intake_request order by id limit %s) as r""",
+            [MAX_REQUESTS],
+        )
+        return IntakeState(*cursor.fetchone())
+
+
+def retry_stuck_requests() -> int:
+    """Have all stuck requests tried again, now; return their number."""
+    return IntakeRequest.objects.filter(is_stuck=True).update(is_stuck=False, tries=0, try_at=None)

@@ -1,0 +1,36 @@
+"""The intake: requests of programs that were acknowledged, and wait for a moment until they are processed."""
+
+from django.db import models
+
+
+class IntakeRequest(models.Model):
+    """One request as it came. It leaves in the transaction that stores its events.
+
+    `call`: the name of the call, as in `segment.wire.PATHS`. `sent_at`: of the head. `body`: JSON text, inflated,
+    without the write key. `size`: of the body. `tries`: at which processing raised an error; after the last one it is
+    stuck, and waits for an operator. `error`: where the last error was raised, without values.
+    """
+
+    source = models.ForeignKey("activities.EventSource", models.PROTECT, related_name="+", db_index=False)
+    received_at = models.DateTimeField()
+    call = models.CharField(max_length=10)
+    sent_at = models.CharField(max_length=64, blank=True, default="", db_default="")
+    opts_out = models.BooleanField(default=False, db_default=False)
+    events = models.PositiveIntegerField()
+    size = models.PositiveIntegerField()
+    body = models.BinaryField()
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0)
+    try_at = models.DateTimeField(null=True)  # not before
+    is_stuck = models.BooleanField(default=False, db_default=False)
+    error = models.CharField(max_length=255, blank=True, default="", db_default="")
+
+    class Meta:
+        db_table = "intake_request"
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["source", "id"], condition=models.Q(is_stuck=False), name="intake_request_due"),
+            models.Index(fields=["id"], condition=models.Q(is_stuck=True), name="intake_request_stuck"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}"

@@ -1,0 +1,77 @@
+"""The collector's part of the intake: its bound, and the processes that process what is kept."""
+
+import asyncio
+import logging
+import sys
+
+from django.conf import settings
+
+from activities.intake.keeping import KeptRequest
+from activities.intake.state import MAX_REQUESTS, intake_state
+from config.collector.http import HttpError
+from config.collector.known import KnownState, unavailable_error
+from config.observability import outages
+
+LOOK_SECONDS = 2.0
+RETRY_AFTER = 10  # seconds, while the intake is full
+RESTART_SECONDS = 2.0
+END_SECONDS = 10.0
+logger = logging.getLogger(__name__)
+
+
+class IntakeRoom:
+    """The room that is left in the intake: as it was a moment ago, less what this process has kept since."""
+
+    def __init__(self) -> None:
+        self._requests = self._size = 0  # when it was looked at
+        self._new_requests = self._new_size = 0  # kept since
+        self._has_room = True
+
+    def take(self, request: KeptRequest) -> None:
+        """Take room for a request that is going to be kept. Raises `HttpError` (503)."""
+        if not self._has_room:
+            raise unavailable_error(outages.DISK_FULL)
+        size = len(request.body)
+        if (
+            self._requests + self._new_requests >= MAX_REQUESTS
+            or self._size + self._new_size + size > settings.INTAKE_BYTES
+        ):
+            message = "Too much waits to be processed. Send it again later."
+            raise HttpError(503, "busy", message, {"Retry-After": str(RETRY_AFTER)})
+        self._new_requests += 1
+        self._new_size += size
+
+    async def keep_current(self, known: KnownState) -> None:
+        """Look at the intake repeatedly, until cancelled. While the database is away, nothing can be kept anyway."""
+        while True:
+            try:
+                self._has_room = outages.has_room()
+                new_requests, new_size = self._new_requests, self._new_size
+                state = await known.in_database(intake_state)
+                # what was kept while the database was read may be counted twice until the next look
+                self._requests, self._size = state.requests, state.size
+                self._new_requests -= new_requests
+                self._new_size -= new_size
+            except HttpError:
+                pass
+            except Exception:
+                logger.exception("the intake could not be looked at")
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def keep_processing() -> None:
+    """Have a process work on the intake until cancelled; one that has ended is started again."""
+    command = ("manage.py", "intake", "--with-parent")
+    while True:
+        process = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=settings.BASE_DIR)
+        try:
+            status = await process.wait()
+        except asyncio.CancelledError:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), END_SECONDS)
+            except TimeoutError:  # what it works on is rolled back, and stays in the intake
+                process.kill()
+            raise
+        logger.warning("the process of the intake ended with %s; starting another one", status)
+        await asyncio.sleep(RESTART_SECONDS)

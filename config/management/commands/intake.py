@@ -1,0 +1,44 @@
+"""Processes the requests of programs that the collector keeps; a collector starts one such process by itself."""
+
+import gc
+import os
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from activities.intake.processing import process_intake
+from activities.intake.state import intake_state, retry_stuck_requests
+from config.collector.second_stage import run_second_stage
+from config.collector.server import GC_THRESHOLDS
+from people.core import counters
+
+
+class Command(BaseCommand):
+    help = "Processes the requests of programs that were acknowledged, until told to stop."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        way = parser.add_mutually_exclusive_group()
+        way.add_argument("--once", action="store_true", help="process what can be processed now, and end")
+        way.add_argument("--state", action="store_true", help="print what waits, and end")
+        way.add_argument("--retry", action="store_true", help="have requests that are stuck tried again, and end")
+        way.add_argument("--with-parent", action="store_true", help="end when the process that started this one has")
+
+    def handle(self, *args: Any, once: bool, state: bool, retry: bool, with_parent: bool, **options: Any) -> str:
+        if retry:
+            return f"{retry_stuck_requests()} requests are tried again."
+        if state or once:
+            while once and process_intake():
+                pass
+            now = intake_state()
+            return f"{now.requests} requests wait, {now.size:,} bytes, {now.stuck} of them are stuck."
+        parent, over = os.getppid(), list[int]()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda received, _frame: over.append(received))
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        run_second_stage(lambda: bool(over) or (with_parent and os.getppid() != parent))
+        counters.stop_flusher()
+        return "Ended."

@@ -1,0 +1,143 @@
+"""The intake: what becomes of kept requests is what became of them directly, each once, in order, whatever fails."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from activities.intake import processing
+from activities.intake.keeping import keep_requests, without_key
+from activities.intake.personal_data import forget_old_requests
+from activities.intake.state import IntakeState, intake_state, retry_stuck_requests
+from activities.models import IntakeRequest, RecentEvent, SourceDay, VisitorActivity
+from tests.activities.intake.processing import keep, kept, process_all
+from tests.activities.segment.senders import make_program, message
+from tests.factories import approved_type
+
+pytestmark = pytest.mark.django_db
+
+
+def deposit(number, **more):
+    return message("track", "Deposit Check", {"check": str(number)}, userId="u-1", **more)
+
+
+def checks(source):
+    rows = VisitorActivity.objects.filter(source_id=source.pk, activity_type_id__gte=100_001).order_by("pk")
+    return list(rows.values_list("primary_value", flat=True))
+
+
+def test_kept_requests_are_counted_at_once_and_their_events_when_processed():
+    approved_type()
+    source = make_program()
+    received = timezone.now() - timedelta(seconds=40)
+    keep(source, deposit(1), deposit(2), {"type": "odd"}, received=received)
+    keep(source, deposit(3), call="track")
+    day = SourceDay.objects.get(source=source)
+    assert (day.requests, day.accepted, day.rejected) == (2, 0, 0) and day.size > 400
+    state = intake_state()
+    assert (state.requests, state.stuck, state.size) == (2, 0, day.size) and 40 <= state.oldest_seconds < 60
+    assert checks(source) == []
+    assert process_all() == 2 and not IntakeRequest.objects.exists()
+    day.refresh_from_db()
+    assert (day.requests, day.accepted, day.rejected) == (2, 3, 1)
+    assert checks(source) == ["1", "2", "3"]
+    first = RecentEvent.objects.filter(source_id=source.pk).order_by("number").first()
+    assert first.received_at == received, "the live page has the time of arrival"
+    assert intake_state() == IntakeState(0, 0, 0, None) and process_all() == 0
+
+
+def test_the_time_of_arrival_decides_about_the_time_of_an_event():
+    approved_type()
+    source = make_program()
+    received = timezone.now() - timedelta(minutes=30)
+    sent, at = received + timedelta(minutes=5), received + timedelta(minutes=3)  # a clock that is five minutes fast
+    keep(source, deposit(1, timestamp=at.isoformat()), received=received, sentAt=sent.isoformat())
+    process_all()
+    assert VisitorActivity.objects.get(primary_value="1").occurred_at == received - timedelta(minutes=2)
+
+
+def test_repeats_are_known_in_one_request_and_in_later_ones():
+    approved_type()
+    source = make_program()
+    one, two = deposit(1), deposit(2)
+    keep(source, one, two, one)
+    keep(source, two)
+    process_all()
+    keep(source, one)
+    process_all()
+    assert checks(source) == ["1", "2"]
+
+
+def test_the_order_of_arrival_is_kept_and_sources_share_a_pass(monkeypatch):
+    approved_type()
+    monkeypatch.setattr(processing, "EVENTS_AT_ONCE", 4)
+    large, small = make_program("Large"), make_program("Small")
+    for number in range(12):
+        keep(large, deposit(number))
+    keep(small, deposit(100))
+    assert processing.process_intake() == 3, "two of four events, and the only one of the other source"
+    assert (checks(large), checks(small)) == (["0", "1"], ["100"])
+    assert process_all() == 10 and checks(large) == [str(number) for number in range(12)]
+    keep(large, *[deposit(number) for number in range(20, 29)])
+    assert processing.process_intake() == 1, "a request with more events is one by itself"
+
+
+def test_a_request_that_raises_an_error_is_tried_again_and_then_stuck(monkeypatch):
+    approved_type()
+    source, other = make_program(), make_program("Other")
+    keep(source, deposit(1))
+    keep(source, deposit("poison"))
+    keep(source, deposit(3))
+    keep(other, deposit(4))
+    read_request = processing.read_request
+
+    def fail(row, *rest):
+        if b"poison" in bytes(row.body):
+            raise KeyError("ann@example.com")
+        return read_request(row, *rest)
+
+    monkeypatch.setattr(processing, "read_request", fail)
+    assert process_all() == 4 and checks(source) == ["1", "3"] and checks(other) == ["4"]
+    row = IntakeRequest.objects.get()
+    assert row.tries == 1 and not row.is_stuck and row.try_at > timezone.now()
+    assert "KeyError in fail" in row.error and "ann@" not in row.error
+    for tries in range(2, processing.MAX_TRIES + 1):
+        IntakeRequest.objects.update(try_at=None)
+        assert process_all() == 1
+        row.refresh_from_db()
+        assert row.tries == tries
+    assert row.is_stuck and process_all() == 0
+    assert (intake_state().stuck, intake_state().oldest) == (1, None)
+    keep(source, deposit(5))
+    assert process_all() == 1 and checks(source) == ["1", "3", "5"]
+    monkeypatch.setattr(processing, "read_request", read_request)
+    assert retry_stuck_requests() == 1 and process_all() == 1
+    assert checks(source) == ["1", "3", "5", "poison"] and not IntakeRequest.objects.exists()
+
+
+def test_stuck_requests_are_forgotten_and_others_never(settings):
+    source = make_program()
+    old = timezone.now() - timedelta(days=settings.QUARANTINE_DAYS + 1)
+    keep(source, deposit(1), received=old)
+    keep(source, deposit(2))
+    assert forget_old_requests() == 0
+    IntakeRequest.objects.update(is_stuck=True)
+    assert forget_old_requests() == 1 and IntakeRequest.objects.count() == 1
+
+
+def test_the_write_key_is_not_kept():
+    body = json.dumps({"writeKey": "cas_secret", "batch": [{"properties": {"a": "cas_secrets"}}]}).encode()
+    assert without_key(body, "cas_secret") == body.replace(b'"cas_secret"', b'""')
+    assert without_key(body, "") == body
+
+
+def test_nothing_is_kept_of_what_cannot_be_committed():
+    source = make_program()
+    bad = kept(source, deposit(1))
+    bad.source_id = 0
+    with pytest.raises(Exception, match="intake_request"):
+        keep_requests([kept(source, deposit(2)), bad])
+        connection.check_constraints()
+    connection.set_rollback(False)
