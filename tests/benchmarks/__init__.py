@@ -10,6 +10,8 @@ whether it is held. Nothing here is a test: a slow machine fails nothing.
     make bench JSON=bench1.json         the figures as JSON, too
     python -m tests.benchmarks --markdown bench1.json bench10.json --into docs/performance.md
                                         their table for the docs, with what ten times the rows cost
+    python -m tests.benchmarks --draw docs/performance.md
+                                        the drawings beside it, after any of its tables has changed
 
 To add lines, put a module into this folder; every function marked with `measures` is found and run, modules and
 functions in alphabetical order. It gets a `Bench` and yields `Line`s, made with `at_least`, `at_most`, `within` or `plain`:

@@ -11,12 +11,12 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.benchmarks import markdown
+from tests.benchmarks import drawing, markdown
 from tests.benchmarks.markdown import HELD, number
 from tests.benchmarks.server import new_server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ITSELF = {"__main__", "by_hand", "filling", "harness", "hit_clients", "import_files", "markdown", "server"}
+ITSELF = {"__main__", "by_hand", "drawing", "filling", "harness", "hit_clients", "import_files", "markdown", "server"}
 
 
 def main() -> int:
@@ -25,7 +25,12 @@ def main() -> int:
     arguments.add_argument("--only", default="", metavar="PREFIX", help="modules whose name begins so")
     arguments.add_argument("--markdown", type=Path, nargs="+", metavar="FILE", help="only show such files as Markdown")
     arguments.add_argument("--into", type=Path, metavar="PAGE", help="put the Markdown between the marks of this page")
+    arguments.add_argument("--draw", type=Path, metavar="PAGE", help="only draw the tables of this page")
     options = arguments.parse_args()
+    if options.draw:
+        for path in drawing.draw(options.draw):
+            print(path)
+        return 0
     if options.markdown:
         text = markdown.table([json.loads(path.read_text(encoding="utf-8")) for path in options.markdown])
         markdown.put(text, options.into) if options.into else print(text)
