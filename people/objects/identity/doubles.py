@@ -255,7 +255,7 @@ def _relink(records: Collection[ObjectRecord], before: Mapping[int, int | None])
         (former, key, record.replaced_by_id or record.pk)
         for record in records
         if (former := before[record.pk]) is not None
-        for key in _keys(record)
+        for key in keys_of_record(record)
     ]
     replaced = [
         (record.pk, record.replaced_by_id) for record in records if record.replaced_by_id and not before[record.pk]
@@ -297,6 +297,6 @@ def _lock_linking(moves: Iterable[tuple[Any, ...]]) -> None:
             list(ObjectRecord.objects.filter(pk__in=former).order_by("pk").select_for_update(no_key=True))
 
 
-def _keys(record: ObjectRecord) -> list[str]:
+def keys_of_record(record: ObjectRecord) -> list[str]:
     """The keys by which links name a record: its id, its guid, and its only dedupe value, which is a link itself."""
     return [str(record.pk), str(record.guid), *(key for key in (record.person_key, record.linked_key) if key)]
