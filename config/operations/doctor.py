@@ -18,7 +18,7 @@ from config.cluster import health
 from config.observability import probes
 from config.observability.probes import fetch_row as _row
 from config.observability.probes import fetch_rows as _rows
-from config.operations import collector_check, kept_counts
+from config.operations import collector_check, kept_counts, object_doubles
 from config.operations.database_guards import GUARDS
 from config.operations.findings import Finding
 from config.operations.migrations_of import how_made
@@ -357,7 +357,7 @@ CHECKS: tuple[Check, ...] = (
     check_backup,
     check_cluster,
 )
-DEEP: tuple[Check, ...] = (check_digests, *kept_counts.CHECKS)
+DEEP: tuple[Check, ...] = (check_digests, *kept_counts.CHECKS, object_doubles.check_object_doubles)
 # of the state of other processes
 PROCESS_CHECKS = (check_worker, check_counts, check_dispatcher, check_columns, collector_check.check_collector)
 

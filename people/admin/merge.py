@@ -61,7 +61,7 @@ def merge_people(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
         if request.method == "POST" and "merge" in request.POST:
             done = person_merge.merge_people(winner, losers, request.user, request_source(request), choices=choices)
             messages.success(request, _("Merged. It can be undone on this page."))
-            if number := object_data.replaced_by_merge(done):
+            if number := object_data.records_of_merge(done).replaced:
                 messages.info(request, _replaced_text(number))
             return redirect("admin:people_person_change", winner)
         preview = person_merge.preview_merge(winner, losers, request.user, choices)
@@ -126,6 +126,6 @@ def undo_merge(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse
         _("Undo the merge?"),
         merge=past_merge,
         hindrance=person_merge.undo_problem(past_merge),
-        replaced=object_data.replaced_by_merge(past_merge),
+        replaced=object_data.records_of_merge(past_merge).replaced,
         fields=sorted(past_merge.changes),
     )

@@ -25,6 +25,7 @@ from people.core.errors import ConflictError, NotFoundError, Problem, Unprocessa
 from people.datatypes import keys as datatype_keys
 from people.datatypes.keys import MAX_BIG_ID
 from people.models import Person
+from people.objects import personal_data as object_data
 from people.persons import deletion, upsert
 from people.persons import merge as person_merge
 from people.persons.upsert import UpsertAction, UpsertStatus
@@ -184,7 +185,9 @@ class PersonViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin):
             winner.pk, body["losers"], request.user, self.source, choices=body.get("choices")
         )
         note_people_in_reply(request, {winner.pk, *body["losers"]})
-        return Response({"merge": merge.pk, "person": self.show(self._person(winner.pk))})
+        moved, replaced = object_data.records_of_merge(merge)
+        person = self.show(self._person(winner.pk))
+        return Response({"merge": merge.pk, "person": person, "records_moved": moved, "records_replaced": replaced})
 
     @extend_schema(request=None, responses={204: None}, operation_id="people_merges_undo")
     @action(["POST"], detail=False, url_path="merges/<int:merge_id>/undo")

@@ -124,6 +124,10 @@ class MergeInputSerializer(StrictSerializer):
 class MergeSerializer(StrictSerializer):
     merge = serializers.IntegerField(help_text="To undo it: POST /people/merges/{merge}/undo.")
     person = PersonSerializer()
+    records_moved = serializers.IntegerField(help_text="The object records that moved to the person, deleted ones too.")
+    records_replaced = serializers.IntegerField(
+        help_text="The object records that others replaced, because their dedupe values came to be the same."
+    )
 
 
 class PersonFieldSerializer(StrictSerializer):

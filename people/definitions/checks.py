@@ -1,7 +1,7 @@
 """Validation of a draft's names and fields, with the same rules as the database."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC
 from functools import reduce
 from operator import or_
@@ -92,7 +92,7 @@ def field_problems(
         message = str(kind.sentences.too_many_fields) % {"limit": limit}
         problems.append(Problem(Code.TOO_MANY_FIELDS, message, ("fields",)))
     problems += kind.check_fields(fields, definition)
-    data_types, seen = kind.data_types, set[str]()
+    data_types = kind.data_types
     approved = set(definition.approved_fields.values_list("api_name", flat=True)) if definition else set()
     for field in fields:
         path = ("fields", field.api_name)
@@ -100,14 +100,34 @@ def field_problems(
         problems += _description_problems(field.description, path)
         if field.data_type not in data_types:
             problems.append(_unknown_data_type(field, ", ".join(data_types)))
+    problems += _clashes(fields, approved)
+    return problems + (_locked_problems(fields, definition) if definition else [])
+
+
+def _clashes(fields: Sequence[FieldSpec], approved: Collection[str]) -> Iterator[Problem]:
+    """A problem for each field with the name or the API name of one before it; `approved` are API names."""
+    by_name: dict[str, FieldSpec] = {}
+    by_api_name: dict[str, FieldSpec] = {}
+    for field in fields:
+        path = ("fields", field.api_name)
+        if name_key(field.name) in by_name:
+            message = _("Two fields share the name “%(name)s”.") % {"name": field.name}
+            yield Problem(Code.GIVEN_TWICE, message, path)
         # an approved field keeps its API name, also where it differs from another one only in case
         api_key = field.api_name if field.api_name in approved else field.api_name.lower()
-        for key in {api_key, f"name:{name_key(field.name)}"}:
-            if key in seen:
-                message = _("Two fields share the name “%(name)s”.") % {"name": field.name}
-                problems.append(Problem(Code.GIVEN_TWICE, message, path))
-            seen.add(key)
-    return problems + (_locked_problems(fields, definition) if definition else [])
+        if (other := by_api_name.get(api_key)) is not None and name_key(other.name) != name_key(field.name):
+            yield _same_api_name(field, other, path)
+        by_name.setdefault(name_key(field.name), field)
+        by_api_name.setdefault(api_key, field)
+
+
+def _same_api_name(field: FieldSpec, other: FieldSpec, path: Path) -> Problem:
+    if field.api_name == other.api_name:
+        message = _("The fields “%(other)s” and “%(name)s” have the same API name: %(api_name)s.")
+    else:
+        message = _("The API names of “%(other)s” and “%(name)s” differ only in case: %(other_api)s, %(api_name)s.")
+    values = {"other": other.name, "name": field.name, "other_api": other.api_name, "api_name": field.api_name}
+    return Problem(Code.GIVEN_TWICE, message % values, path)
 
 
 def _taken(api_name: str) -> Problem:

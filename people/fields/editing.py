@@ -197,7 +197,11 @@ def _check_api_name(api_name: str) -> None:
     if not API_NAME.fullmatch(api_name):
         expected = _("a letter, then letters, digits and underscores, at most 100")
         raise RejectedError(bad_value(Code.BAD_NAME, expected, api_name, "api_name"))
-    if api_name.lower() in RESERVED or PersonField.objects.filter(api_name__iexact=api_name).exists():
+    if (other := PersonField.objects.filter(api_name__iexact=api_name).first()) is not None:
+        message = _("The field “%(other)s” has the API name %(name)s already.")
+        values = {"other": other.label, "name": other.api_name}
+        raise RejectedError(Problem(Code.API_NAME_TAKEN, message % values, ("api_name",)))
+    if api_name.lower() in RESERVED:
         message = _("The API name “%(name)s” is taken.") % {"name": api_name}
         raise RejectedError(Problem(Code.API_NAME_TAKEN, message, ("api_name",)))
     if Person.objects.filter(fields__has_key=api_name).exists():

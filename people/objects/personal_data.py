@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Q, QuerySet
@@ -14,7 +14,7 @@ from people.core.personal_data import Merging, PersonRows
 from people.core.source import Source
 from people.models import ObjectChange, ObjectRecord, PersonMerge
 from people.objects.erasing import erase_objects, objects_of_people, texts_of_records
-from people.objects.identity import doubles
+from people.objects.identity import doubles, preview
 
 
 def register_object_data() -> None:
@@ -104,14 +104,22 @@ def _move_rows_back(table: str, merging: Merging, merge_data: dict[str, Any] | N
         return [pk for (pk,) in cursor.fetchall()]
 
 
-def replaced_by_merge(person_merge: PersonMerge) -> int:
-    """The number of records that a merge which can be undone replaced."""
-    return int((person_merge.kept.get("object_record") or {}).get("replaced", 0))
+class RecordsOfMerge(NamedTuple):
+    """The numbers of records that a merge gave to the winner, and that others replaced by it."""
+
+    moved: int
+    replaced: int
+
+
+def records_of_merge(person_merge: PersonMerge) -> RecordsOfMerge:
+    """What a merge which can be undone did with records."""
+    kept = person_merge.kept.get("object_record") or {}
+    return RecordsOfMerge(len(kept.get("moved", ())), int(kept.get("replaced", 0)))
 
 
 def _merge_notes(winner_id: int, loser_ids: Sequence[int]) -> Iterator[str]:
     """The sentence on the page of a merge about records with the same dedupe values."""
-    if number := doubles.count_meeting(winner_id, loser_ids):
+    if number := preview.count_meeting(winner_id, loser_ids):
         yield ngettext(
             "%(number)s record has the same dedupe values as another one then. Of each, the one changed last stays; "
             "the other is kept in its history.",

@@ -20,6 +20,7 @@ from django.db.models import (
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import MD5, Cast
 
+from people.datatypes.keys import MAX_BIG_ID
 from people.models import ObjectChange, ObjectRecord, ObjectType, Person
 from people.objects import links
 from people.objects.identity import siblings
@@ -47,6 +48,18 @@ def with_figures(types: QuerySet[ObjectType]) -> QuerySet[Any]:
     """`types`, each with `number` of records up to `MOST_COUNTED` + 1, and `changed_at` of the one changed last."""
     changed = ObjectRecord.objects.filter(object_type=OuterRef("pk")).order_by("-updated_at", "-id")
     return types.annotate(number=_NUMBER, changed_at=Subquery(changed.values("updated_at")[:1]))
+
+
+def record_that_stays(object_type: ObjectType, pk: int) -> ObjectRecord | None:
+    """The record with the id; for the id of a replaced one, the record that stays; None if it is deleted or unknown."""
+    rows = ObjectRecord.objects.filter(object_type=object_type)
+    record = rows.filter(pk=min(pk, MAX_BIG_ID)).first()
+    seen = {pk}
+    while record is not None and record.deleted_at is not None:
+        following = record.replaced_by_id
+        record = rows.filter(pk=following).first() if following is not None and following not in seen else None
+        seen.add(following or pk)
+    return record
 
 
 def types_of_person(person_id: int) -> list[TypeOfPerson]:

@@ -9,11 +9,13 @@ from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Any
 
+from django.db import connection
+
 from people.core.codes import Code
 from people.core.errors import Problem, Problems, RejectedError, bad_value, quoted_value
 from people.core.messages import sentence as _
 from people.datatypes.canonical import canonical_text
-from people.datatypes.keys import key_of
+from people.datatypes.keys import MAX_ID, key_of
 from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME, DataType
 from people.models import ObjectRecord, ObjectType, ObjectVersion
@@ -180,7 +182,11 @@ def writable_schema(type_id: int) -> ObjectSchema:
 
     Raises `RejectedError` (`unknown_type`, `unapproved_type`, `retired_type`).
     """
-    row = ObjectType.objects.existing().filter(pk=type_id).values_list("live_id", "retired_at").first()
+    with connection.cursor() as cursor:  # asked twice for each batch: building a query takes longer than its answer
+        cursor.execute(
+            "select live_id, retired_at from object_type where id = %s and deleted_at is null", [min(type_id, MAX_ID)]
+        )
+        row = cursor.fetchone()
     if row is None:
         raise RejectedError(_unknown_type())
     live_id, retired_at = row

@@ -5,7 +5,7 @@ import pytest
 from people.definitions import lifecycle
 from people.models import ObjectChange, ObjectRecord
 from tests.factories import make_person
-from tests.people.objects.world import approved_type, changed, saved
+from tests.people.objects.world import COURSE_FIELDS, ENROLMENT_FIELDS, approved_type, changed, saved
 
 pytestmark = pytest.mark.django_db
 CAR = {
@@ -172,3 +172,41 @@ def test_the_document_says_what_the_values_of_each_type_are(api):
     assert properties["plate"] == {"type": "string", "maxLength": 255, "title": "Number plate"}
     assert properties["mileage"]["anyOf"][1] == {"type": "null"}
     assert schemas["ObjectRecord"]["properties"]["values"]["$ref"] == "#/components/schemas/ObjectValues"
+
+
+def test_the_id_of_a_replaced_record_answers_as_the_one_that_stays(api):
+    approved_type("Course", "course", COURSE_FIELDS)
+    enrolment = approved_type("Enrolment", "enrolment", ENROLMENT_FIELDS)
+    ann, ben = make_person(email="ann@example.com"), make_person(email="ben@example.com")
+    gone = saved(enrolment, student="ben@example.com", course="py", grade=1)
+    saved(enrolment, student="ben@example.com", course="go")
+    stays = saved(enrolment, student="ann@example.com", course="py", grade=2)
+    merged = api.post(f"people/{ann.pk}/merge", {"losers": [ben.pk]}).json()
+    assert (merged["records_moved"], merged["records_replaced"]) == (2, 1)
+    address = f"objects/enrolment/{gone.pk}"
+    answer = api.get(address)
+    assert answer.json()["id"] == stays.pk and answer["Content-Location"].endswith(f"/objects/enrolment/{stays.pk}")
+    assert api.patch(address, {"values": {"grade": 3}}, If_Match=answer["ETag"]).json()["values"]["grade"] == 3
+    refused = api.delete(address)
+    assert refused.status_code == 404 and f"record {stays.pk} replaced it" in refused.content.decode()
+    assert api.delete(f"objects/enrolment/{stays.pk}").status_code == 204
+    assert api.get(address).status_code == 404
+    api.post(f"people/merges/{merged['merge']}/undo")
+    assert api.get(address).json()["id"] == gone.pk
+
+
+def test_a_clash_of_api_names_names_both_fields(api):
+    fields = [
+        {"name": "Plate", "is_dedupe": True},
+        {"name": "Colour", "api_name": "c"},
+        {"name": "City", "api_name": "C"},
+    ]
+    refused = api.post("object-types", {**CAR, "fields": fields})
+    (error,) = refused.json()["errors"]
+    assert error["message"] == "The API names of “Colour” and “City” differ only in case: c, C."
+    fields[2]["api_name"] = "c"
+    (error,) = api.post("object-types", {**CAR, "fields": fields}).json()["errors"]
+    assert error["message"] == "The fields “Colour” and “City” have the same API name: c."
+    fields[2] = {"name": "Colour", "api_name": "other"}
+    (error,) = api.post("object-types", {**CAR, "fields": fields}).json()["errors"]
+    assert error["message"] == "Two fields share the name “Colour”."

@@ -184,6 +184,7 @@ def test_a_merged_persons_id_answers_as_the_winner_until_undone(api):
     ann, bob = make_person(email="ann@example.com"), make_person(email="bob@example.com", city="Vigo")
     merged = api.post(f"people/{ann.pk}/merge", {"losers": [bob.pk]})
     assert merged.status_code == 200 and merged.json()["person"]["city"] == "Vigo"
+    assert (merged.json()["records_moved"], merged.json()["records_replaced"]) == (0, 0)
     loser = api.get(f"people/{bob.pk}")
     assert loser.json()["id"] == ann.pk and loser["Content-Location"].endswith(f"/people/{ann.pk}")
     assert api.post(f"people/merges/{merged.json()['merge']}/undo").status_code == 204

@@ -294,7 +294,8 @@ def deeply(check):
 
 def test_every_check_is_run():
     """Whatever module has it: a function that gives a finding is among those that are run."""
-    modules = [import_module(f"config.operations.{name}") for name in ("doctor", "kept_counts", "collector_check")]
+    names = ("doctor", "kept_counts", "collector_check", "object_doubles")
+    modules = [import_module(f"config.operations.{name}") for name in names]
     checks_there = {
         function
         for module in modules

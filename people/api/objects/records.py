@@ -88,7 +88,18 @@ class ObjectRecordViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin)
         return super().get_queryset().filter(object_type=self.object_type.pk)
 
     def get_object(self) -> ObjectRecord:
-        return self._record(self.get_queryset(), self.kwargs["pk"])
+        """The record; for the id of one that was replaced, the one that stays. Only its own id deletes a record."""
+        record = queries.record_that_stays(self.object_type, self.kwargs["pk"])
+        if record is not None and record.pk != self.kwargs["pk"] and self.action == "destroy":
+            message = _("There is no such record any more: record %(id)s replaced it.") % {"id": record.pk}
+            raise NotFoundError(Problem(Code.NOT_FOUND, message, got=str(self.kwargs["pk"])))
+        return self._found(record)
+
+    def response_for(self, thing: ObjectRecord, status: int = 200, **headers: str) -> Response:
+        if self.kwargs.get("pk", thing.pk) != thing.pk:
+            address = f"/api/v1/objects/{self.object_type.api_name}/{thing.pk}"
+            headers["Content-Location"] = self.request.build_absolute_uri(address)
+        return super().response_for(thing, status, **headers)
 
     def fast_rows(self, things: Iterable[ObjectRecord]) -> list[dict[str, Any]]:
         rows = list(things)
@@ -201,7 +212,9 @@ class ObjectRecordViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin)
         return self.response_for(self._accepted(removal.undo_change(change, self.source)))
 
     def _record(self, rows: Any, pk: int) -> ObjectRecord:
-        record = rows.filter(pk=min(pk, MAX_BIG_ID)).first()
+        return self._found(rows.filter(pk=min(pk, MAX_BIG_ID)).first())
+
+    def _found(self, record: ObjectRecord | None) -> ObjectRecord:
         if record is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such record.")))
         return record

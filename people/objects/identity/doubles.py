@@ -9,7 +9,7 @@ which is when a merge is undone. What a user deleted takes no part in this.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -43,27 +43,36 @@ class LinkedKey:
         """The column of the targets that are locked: the rest of the key distinguishes those of one person."""
         return "person_id" if self.has_person else "linked_id"
 
-    def columns(self, person: str = "r.person_id") -> list[str]:
-        """SQL for the dedupe values of the records `r` of the type; `person` is that for the person's id."""
+    def columns(self, person: str = "r.person_id", linked: str = "r.linked_id") -> list[str]:
+        """SQL for the dedupe values of the records `r` of the type; `person` and `linked` are that for their ids."""
         columns = [f"lower(normalize(trim(r.fields->>'{name}')))" for name in self.others]
         if self.has_person:
             columns.append(f"coalesce({person}::text, ' ' || r.person_key)")
         if self.has_record:
-            columns.append("coalesce(r.linked_id::text, ' ' || r.linked_key)")
+            columns.append(f"coalesce(({linked})::text, ' ' || r.linked_key)")
         return columns
 
-    def near(self, person: str = "r.person_id") -> str:
+    def near(self) -> str:
         """SQL for the records `r` that can meet those of the arrays `people` and `records`; by indexes."""
         if not self.has_person:
             return "r.linked_id = any(%(records)s)"
-        of_people = f"{person} = any(%(people)s)"
+        of_people = "r.person_id = any(%(people)s)"
         return (
             f"({of_people} or r.person_id is null and r.linked_id = any(%(records)s))" if self.has_record else of_people
         )
 
 
+class Member(NamedTuple):
+    """One of the records with the same dedupe values."""
+
+    pk: int
+    is_live: bool
+    replaced_by_id: int | None
+    is_taken: bool  # if not live: another record than these has its dedupe values by now
+
+
 @dataclass(slots=True)
-class _Settled:
+class Settled:
     """The changes to records with the same dedupe values."""
 
     replaced: dict[int, int] = field(default_factory=dict)  # record: the one that stays
@@ -147,25 +156,7 @@ def settle_records(record_ids: Collection[int], source: Source) -> int:
     return number
 
 
-def count_meeting(winner_id: int, loser_ids: Sequence[int]) -> int:
-    """The number of records of these people that a merge into the winner would replace."""
-    people = [winner_id, *loser_ids]
-    person = "case when r.person_id = any(%(people)s) then %(winner)s else r.person_id end"
-    number = 0
-    for key in linked_keys():
-        if key.has_person:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    f"""select coalesce(sum(number - 1), 0) from (select count(*) as number from object_record r
-                        where r.object_type_id = %(type)s and r.person_id = any(%(people)s) and {TAKES_PART}
-                        group by {", ".join(key.columns(person))}) as met""",
-                    {"people": people, "winner": winner_id, "type": key.type_id},
-                )
-                number += int(cursor.fetchone()[0])
-    return number
-
-
-def _settle(key: LinkedKey, record_ids: Sequence[int]) -> _Settled:
+def _settle(key: LinkedKey, record_ids: Sequence[int]) -> Settled:
     """The changes to the records of one type that have, or had, the same dedupe values as one of these."""
     targets = ObjectRecord.objects.filter(pk__in=record_ids).values_list("person_id", "linked_id", "replaced_by_id")
     former = ObjectRecord.objects.filter(replaced_by_id__in=record_ids)
@@ -173,13 +164,23 @@ def _settle(key: LinkedKey, record_ids: Sequence[int]) -> _Settled:
     people = sorted({person_id for person_id, _linked, _by in rows if person_id is not None and key.has_person})
     records = sorted({linked_id for _person, linked_id, _by in rows if linked_id is not None and key.has_record})
     lock_targets(key.type_id, people, () if key.has_person else records)
+    meant = "r.id = any(%(ids)s) or coalesce(r.replaced_by_id = any(%(ids)s), false)"
+    return decide_groups(groups_of(key, key.near(), meant, ids=list(record_ids), people=people, records=records))
+
+
+def groups_of(
+    key: LinkedKey, near: str, meant: str, person: str = "r.person_id", linked: str = "r.linked_id", **values: Any
+) -> list[list[Member]]:
+    """The records `near` with the same dedupe values, those of each group the newest first, if one is `meant`.
+
+    `near`, `meant`, `person` and `linked` are SQL for a record `r` with the `values`; see `LinkedKey.columns`.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             f"""with near as materialized (
                 select r.id, r.deleted_at is null as is_live, r.replaced_by_id, r.dedupe_hash,
-                    row({", ".join(key.columns())})::text as key, r.id = any(%(ids)s)
-                        or coalesce(r.replaced_by_id = any(%(ids)s), false) as is_meant
-                from object_record r where r.object_type_id = %(type)s and {key.near()} and {TAKES_PART}),
+                    row({", ".join(key.columns(person, linked))})::text as key, {meant} as is_meant
+                from object_record r where r.object_type_id = %(type)s and {near} and {TAKES_PART}),
             met as (select *, count(*) over same as number, bool_or(is_meant) over same as is_group_meant,
                 bool_or(not is_live) over same as has_replaced from near window same as (partition by key))
             select key, id, is_live, replaced_by_id,
@@ -188,19 +189,18 @@ def _settle(key: LinkedKey, record_ids: Sequence[int]) -> _Settled:
             from met where is_group_meant and (number > 1 or has_replaced)
             order by key, (select max(c.id) from object_change c where c.record_id = met.id and c.kind in (1, 2)) desc
                 nulls last, id desc""",
-            {"ids": list(record_ids), "type": key.type_id, "people": people, "records": records},
+            {**values, "type": key.type_id},
         )
         members = cursor.fetchall()
-    groups: dict[str, list[tuple[int, bool, int | None, bool]]] = defaultdict(list)
+    groups: dict[str, list[Member]] = defaultdict(list)
     for name, *member in members:
-        groups[name].append(tuple(member))
-    return _decide(groups.values())
+        groups[name].append(Member(*member))
+    return list(groups.values())
 
 
-def _decide(groups: Iterable[Sequence[tuple[int, bool, int | None, bool]]]) -> _Settled:
-    """`groups` have the newest record first: its id, whether it is live, by which it is replaced, and if not live,
-    whether another record than these has its dedupe values by now."""
-    settled = _Settled()
+def decide_groups(groups: Iterable[Sequence[Member]]) -> Settled:
+    """What becomes of the records of `groups`, which have the newest first."""
+    settled = Settled()
     for group in groups:
         stays = next((pk for pk, is_live, _by, is_taken in group if is_live or not is_taken), None)
         for pk, is_live, replaced_by, _is_taken in group:
@@ -214,7 +214,7 @@ def _decide(groups: Iterable[Sequence[tuple[int, bool, int | None, bool]]]) -> _
     return settled
 
 
-def _write(settled: _Settled, source: Source) -> set[int]:
+def _write(settled: Settled, source: Source) -> set[int]:
     """Replace and restore records; return those of other types whose link goes to another record now."""
     by_record = {**settled.replaced, **settled.moved}
     ids = sorted({*by_record, *settled.restored})
@@ -255,7 +255,7 @@ def _relink(records: Collection[ObjectRecord], before: Mapping[int, int | None])
         (former, key, record.replaced_by_id or record.pk)
         for record in records
         if (former := before[record.pk]) is not None
-        for key in _keys(record)
+        for key in keys_of_record(record)
     ]
     replaced = [
         (record.pk, record.replaced_by_id) for record in records if record.replaced_by_id and not before[record.pk]
@@ -297,6 +297,6 @@ def _lock_linking(moves: Iterable[tuple[Any, ...]]) -> None:
             list(ObjectRecord.objects.filter(pk__in=former).order_by("pk").select_for_update(no_key=True))
 
 
-def _keys(record: ObjectRecord) -> list[str]:
+def keys_of_record(record: ObjectRecord) -> list[str]:
     """The keys by which links name a record: its id, its guid, and its only dedupe value, which is a link itself."""
     return [str(record.pk), str(record.guid), *(key for key in (record.person_key, record.linked_key) if key)]

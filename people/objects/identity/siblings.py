@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from people.models import ObjectChange, ObjectRecord
 from people.objects import links
 from people.objects.definition import GUID, ID
-from people.objects.identity.doubles import linked_keys, lock_records, lock_targets
+from people.objects.identity.doubles import keys_of_record, linked_keys, lock_records, lock_targets
 from people.objects.schema import ObjectSchema, RecordField, hash_of_keys
 
 
@@ -194,8 +194,7 @@ def _linked_keys(schema: ObjectSchema, record_ids: Collection[int]) -> dict[int,
         return {}
     keys: dict[int, set[str]] = defaultdict(set)
     for record in ObjectRecord.objects.filter(replaced_by_id__in=record_ids):
-        own = (str(record.pk), str(record.guid), record.person_key)
-        keys[record.replaced_by_id or 0] |= {key for key in own if key is not None}
+        keys[record.replaced_by_id or 0].update(keys_of_record(record))
     if link.link_by not in (ID, GUID):
         changes = ObjectChange.objects.filter(record_id__in=record_ids, changes__has_key=link.link_by)
         for record_id, changed in changes.values_list("record_id", "changes"):

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from people.fields import editing
 from people.models import ObjectChange, ObjectRecord
-from people.objects import queries, removal
+from people.objects import personal_data, queries, removal
 from people.objects.definition import ObjectFieldSpec
 from people.objects.outcomes import RecordAction, RecordKey
 from people.objects.schema import live_schema
@@ -127,7 +127,10 @@ def test_links_to_a_replaced_record_go_to_the_one_that_stays_and_back(enrolment)
     met, meets = saved(exam, of=old.pk, number=1, points=7), saved(exam, of=new.pk, number=1, points=9)
     alone = saved(exam, of=old.pk, number=2)
     before = everything()
+    (note,) = merge.preview_merge(ann.pk, [ben.pk], None).notes
+    assert note.startswith("2 records ")  # an exam meets another because its enrolment does
     merged = merge.merge_people(ann.pk, [ben.pk], None, API)
+    assert personal_data.records_of_merge(merged) == (1, 2)
     assert set(queries.linked_records(new)) == {meets, alone} and state(met)[2] == meets.pk
     merge.undo_merge(merged.pk, None, API)
     assert everything() == before
