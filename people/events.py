@@ -28,6 +28,7 @@ class PeopleCreated:
     person_ids: Sequence[int]
     # those of them with an objection to email from before their erasure, and its time
     unsubscribed: Mapping[int, datetime | None] = field(default_factory=dict)
+    came_at: Mapping[int, datetime] = field(default_factory=dict)  # of those who came before they were brought in
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,8 @@ def show_people(request: HttpRequest, pk: int) -> HttpResponse:
 
 def show_overview(request: HttpRequest, pk: int) -> HttpResponse:
     activity_type = find_type(request, pk)
-    counted = {"without_bots": bool(bot_fields([pk])) and request.GET.get("bots") != WITH_BOTS}
+    marks_bots = bool(bot_fields([pk]))
+    counted = {"without_bots": marks_bots and request.GET.get("bots") != WITH_BOTS}
     span = rollup.activity_span([activity_type.pk], **counted)
     today = timezone.now().astimezone(installation.installation_zone()).date()
     days, first, last = _period(request.GET.get("days", ""), today, span)
@@ -184,12 +185,11 @@ def show_overview(request: HttpRequest, pk: int) -> HttpResponse:
         points=points,
         all_time=ALL,
         span=span,
-        marks_bots=bool(bot_fields([pk])),
+        marks_bots=marks_bots,
         **counted,
         with_bots=WITH_BOTS,
         interval=intervals.INTERVALS[interval],
-        rows=_labelled(points, interval, partial),
-        chart=_chart(points, interval, str(activity_type), partial),
+        **_drawn(points, interval, str(activity_type), partial),
         total=total,
         figure=charts.Figure(total, before) if days != ALL else None,
         counted_at=rollup.rollup_read_at(),
@@ -281,14 +281,15 @@ def _partial(
     return intervals.partial_intervals([start for start, _count in points], interval, first, last, today)
 
 
-def _labelled(
-    points: Sequence[tuple[date, int]], interval: str, partial: Mapping[int, charts.Partial]
-) -> list[tuple[str, int]]:
-    """The rows of the table: the label of each interval and its count."""
-    return [
+def _drawn(
+    points: list[tuple[date, int]], interval: str, label: str, partial: Mapping[int, charts.Partial]
+) -> dict[str, Any]:
+    """Template context: the chart, and the rows of its table with the label of each interval and its count."""
+    rows = [
         (intervals.labelled(intervals.interval_label(start, interval), partial.get(place)), count)
         for place, (start, count) in enumerate(points)
     ]
+    return {"rows": rows, "chart": _chart(points, interval, label, partial)}
 
 
 def _chart(points: list[tuple[date, int]], interval: str, label: str, partial: Mapping[int, charts.Partial]) -> str:

@@ -56,9 +56,11 @@ def _row(
 
 
 def _created(announcement: events.PeopleCreated, source: Source) -> Iterable[recording_rows.NewActivity]:
-    today = timezone.now().astimezone(installation.installation_zone()).date()
+    zone, now = installation.installation_zone(), timezone.now()
     for person_id in announcement.person_ids:
-        yield _row(person_id, NEW_PERSON, None, source_type=channel_name(source), created_date=today)
+        moment = announcement.came_at.get(person_id, now)
+        day = moment.astimezone(zone).date()
+        yield _row(person_id, NEW_PERSON, None, moment, source_type=channel_name(source), created_date=day)
     if announcement.unsubscribed and not source.is_consent:
         consent_source = _consent_source(source)
         for person_id, objected_at in announcement.unsubscribed.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 from activities.types import name_proposals
 from activities.types.definition import ActivityFieldSpec, TypeNames
+from config.demo.people import EARLY, arrival
 
 SEED = 2112
 DAYS = 365
@@ -172,6 +173,8 @@ def demo_activities(demo_type: DemoType, people: int, now: datetime) -> Iterator
             day += timedelta(days=1)
         clock = time(chance.randint(8, 19), chance.randrange(60), chance.randrange(60))
         moment = datetime.combine(day, clock, now.tzinfo)
+        if moment < arrival(person, now):
+            person %= EARLY  # who was there already
         if moment > now:  # later today: some minutes or hours ago instead
             moment = now - timedelta(minutes=chance.randint(3, 300))
         yield DemoActivity(person, moment, demo_type.values(chance, day))

@@ -21,7 +21,7 @@ from config.demo import manifest as demo_manifest
 from config.demo.activities import LISTS, TYPES, DemoType, demo_activities
 from config.demo.cars import LIST as CARS
 from config.demo.cars import make_cars
-from config.demo.people import demo_people
+from config.demo.people import IN_FILE, arrival, demo_people
 from config.demo.story import Story, owner_for, tell_story
 from people.core import audit, installation
 from people.core.codes import Code
@@ -42,7 +42,6 @@ audit.register_actions(
 )
 
 WEEKS_AGO = (12, 9, 6, 4, 3, 2, 1)  # the moments in each list's history
-IN_FILE = 60  # people who are imported from a file
 KEY = "demo-{number}"  # external ids, which identify the demo's activities
 
 
@@ -86,9 +85,10 @@ def load_demo(by: Any) -> Loaded:
 
 
 def _make_people(language_code: str, source: Source, by: Any) -> tuple[list[int], Import]:
-    """Create the people, the last of them by an import; return their ids and the import."""
-    people = list(demo_people())
-    outcomes = upsert.upsert_people(people[:-IN_FILE], source, action=upsert.UpsertAction.DUPLICATE)
+    """Create the people, who came over more than a year, the last of them by an import; return ids and import."""
+    people, now = list(demo_people()), installation.to_local_time(timezone.now())
+    came_at = {place: arrival(place, now) for place in range(len(people) - IN_FILE)}
+    outcomes = upsert.upsert_people(people[:-IN_FILE], source, action=upsert.UpsertAction.DUPLICATE, came_at=came_at)
     job, imported = files.import_people(people[-IN_FILE:], language_code, owner_for(by))
     return [*(outcome.person_id for outcome in outcomes if outcome.person_id), *imported], job
 

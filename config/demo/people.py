@@ -4,10 +4,14 @@ import random
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from unicodedata import normalize
 
 NUMBER = 300
+IN_FILE = 60  # the last of them come by an import, on the day of loading
+EARLY = 100  # the first of them came before the year of the demo's activities
+YEAR = 365  # days
 SEED = 1971
 COMPANIES = (
     "Northwind Textiles",
@@ -141,6 +145,20 @@ def demo_people() -> Iterator[Mapping[str, Any]]:
             "unsubscribed": "true" if chance.random() < 0.08 else "false",
             "lead_source": "Demo",
         }
+
+
+def arrival(person: int, now: datetime) -> datetime:
+    """Return when the person at this place came: more and more of them towards `now`, at the hours of work."""
+    chance = random.Random(SEED + person)
+    if person < EARLY:
+        days = YEAR + chance.uniform(2, 300)
+    elif person < NUMBER - IN_FILE:
+        share = (person - EARLY) / (NUMBER - IN_FILE - EARLY)
+        days = YEAR * (1 - share**0.6)
+    else:
+        return now
+    moment = now - timedelta(days=days + 1)
+    return moment.replace(hour=chance.randint(8, 19), minute=chance.randrange(60))
 
 
 def latin_letters(name: str) -> str:

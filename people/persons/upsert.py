@@ -72,6 +72,7 @@ def upsert_people(
     dry_run: bool = False,
     announces: bool = True,
     expected_revision: int | None = None,
+    came_at: Mapping[int, datetime] | None = None,
 ) -> list[UpsertOutcome]:
     """Create or update people; return one outcome a row, in order. One transaction.
 
@@ -80,6 +81,8 @@ def upsert_people(
     one new e-mail create one person. Each changed value writes an entry to the log, so pass no more rows at once
     than `split_rows` does. Without `announces` there are no entries; only the undo of a merge uses this. With `dry_run`
     everything is checked and nothing is saved: no id is consumed, and people to be created have none.
+    `came_at`: by the place of a row, when its person came, where that was before; their `created_at`, and the time of
+    their first entry in the log. People who exist keep theirs.
     Raises `RejectedError` (`unknown_lookup_field`), `ConflictError` if a person is not at `expected_revision`, and
     ValueError over 10,000 rows; never for bad rows.
     """
@@ -90,7 +93,8 @@ def upsert_people(
         locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
         fields = field_catalogue()
         _check_lookup(lookup_field, fields)
-        return _Batch(rows, source, fields, lookup_field, action, zone, announces, expected_revision).run(dry_run)
+        batch = _Batch(rows, source, fields, lookup_field, action, zone, announces, expected_revision, came_at or {})
+        return batch.run(dry_run)
 
 
 def split_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
@@ -154,29 +158,23 @@ def _check_lookup(lookup_field: str, fields: Mapping[str, FieldInfo]) -> None:
         )
 
 
+@dataclass(slots=True)
 class _Batch:
     """One call of `upsert_people`."""
 
-    def __init__(
-        self,
-        rows: Sequence[Mapping[str, Any]],
-        source: Source,
-        fields: Mapping[str, FieldInfo],
-        lookup_field: str,
-        action: UpsertAction,
-        zone: tzinfo,
-        announces: bool,
-        expected_revision: int | None,
-    ) -> None:
-        self.rows = rows
-        self.source = source
-        self.fields = fields
-        self.lookup_field = lookup_field
-        self.action = action
-        self.zone = zone
-        self.announces = announces
-        self.expected_revision = expected_revision
-        self.outcomes: list[UpsertOutcome | None] = [None] * len(rows)
+    rows: Sequence[Mapping[str, Any]]
+    source: Source
+    fields: Mapping[str, FieldInfo]
+    lookup_field: str
+    action: UpsertAction
+    zone: tzinfo
+    announces: bool
+    expected_revision: int | None
+    came_at: Mapping[int, datetime]
+    outcomes: list[UpsertOutcome | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.outcomes = [None] * len(self.rows)
 
     def run(self, dry_run: bool = False) -> list[UpsertOutcome]:
         parsed = {index: values for index in range(len(self.rows)) if (values := self._parse(index)) is not None}
@@ -350,6 +348,8 @@ class _Batch:
         for target in new:
             for name, value in target.values.items():
                 person_sql.set_person_value(target.person, self.fields[name], value)
+            if moment := self.came_at.get(target.rows[0]):
+                target.person.created_at = moment
         Person.objects.bulk_create([target.person for target in new], batch_size=1000)
         changes = [
             events.FieldChange(target.person.pk, name, old, value, self.fields[name].is_score)
@@ -394,7 +394,10 @@ class _Batch:
         created_ids = [target.person.pk for target in created]
         if created:
             unsubscribed = {target.person.pk: target.objected_at for target in created if target.person.unsubscribed}
-            events.publish_event(events.PeopleCreated(created_ids, unsubscribed), self.source)
+            came_at = {
+                target.person.pk: self.came_at[target.rows[0]] for target in created if target.rows[0] in self.came_at
+            }
+            events.publish_event(events.PeopleCreated(created_ids, unsubscribed, came_at), self.source)
         if changes:
             events.publish_event(events.PeopleChanged(changes), self.source)
         events.publish_event(events.PeopleUpserted(created_ids, changes), self.source)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.db.models import Count
+from django.db.models import Count, Min
 from django.urls import reverse
 from django.utils import timezone
 
@@ -25,13 +25,14 @@ from activities.models import (
     Visitor,
 )
 from activities.models.quarantine import RefusedActivity
+from activities.types.standard import NEW_PERSON
 from config import demo
 from config.access.models import ApiClient
 from config.demo import arrivals, story
 from config.demo.activities import TYPES
 from config.demo.cars import EVERY, NUMBER
 from config.demo.load import WEEKS_AGO
-from config.demo.people import demo_people
+from config.demo.people import EARLY, IN_FILE, demo_people
 from config.pages.navigation import UNFOLD
 from config.pages.reports import ReportForm, answer_report, saved_parameters
 from people.core import installation
@@ -87,6 +88,23 @@ def test_what_is_there_after_loading():
     assert counts["Car buyers in Spain"][0] > 0
 
 
+def test_people_came_over_more_than_a_year_and_did_nothing_before():
+    loaded = demo.load_demo(None)
+    now = timezone.now()
+    came = dict(Person.objects.filter(pk__in=loaded.person_ids).values_list("pk", "created_at"))
+    months = Counter((now - moment).days // 30 for moment in came.values())
+    assert 65 <= months[0] <= 110 and all(months[number] >= 5 for number in range(1, 10)), months
+    assert sum(count for number, count in months.items() if number > 12) >= EARLY - 10
+    of_person = Activity.objects.filter(person_id__in=came)
+    first = of_person.filter(activity_type_id__in=loaded.type_ids).values_list("person_id").annotate(Min("occurred_at"))
+    assert not [
+        pk for pk, moment in first if moment < came[pk] - timedelta(hours=6) and came[pk] < now - timedelta(days=1)
+    ]
+    new = dict(of_person.filter(activity_type_id=NEW_PERSON).values_list("person_id", "occurred_at"))
+    brought = loaded.person_ids[:-IN_FILE]
+    assert all(new[pk] == came[pk] for pk in brought) and len(new) == len(came)
+
+
 def test_it_has_something_in_every_place_of_a_marketer_and_all_of_it_goes_again():
     owner = get_user_model().objects.create_superuser("vera")
     kept = StaticList, SmartCampaign, SavedReport, Dashboard, RefusedActivity, TrackedLink
@@ -102,7 +120,8 @@ def test_it_has_something_in_every_place_of_a_marketer_and_all_of_it_goes_again(
     for report in SavedReport.objects.all():
         form = ReportForm(saved_parameters(report), owner)
         assert form.is_valid(), form.errors
-        assert len(form.table(answer_report(form, owner).answers).rows) >= 3
+        reply = answer_report(form, owner)
+        assert len(form.table(reply.answers, reply.counted_on).rows) >= 3
     assert demo.remove_demo(owner).kept == []
     assert [model.objects.count() for model in kept] == [0, 0, 0, 0, 0, 0]
     assert not Suppression.objects.exists()  # no person of the demo objected to anything

@@ -1,8 +1,11 @@
 """Creating and changing people, set-wise."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from activities.models import Activity
 from activities.types.standard import CHANGE_DATA_VALUE, CHANGE_SCORE, NEW_PERSON
@@ -29,6 +32,18 @@ def test_people_are_created_then_updated_by_email_without_case():
     assert created.person_id == updated.person_id
     ann = Person.objects.get(pk=created.person_id)
     assert (ann.email, ann.first_name, ann.revision) == ("ANN@example.com", "Ann", 2)
+
+
+def test_who_came_before_is_created_at_that_moment_and_who_exists_keeps_theirs():
+    moment = timezone.now() - timedelta(days=90)
+    rows = ({"email": "ann@example.com"}, {"email": "bob@example.com"})
+    ann, bob = (Person.objects.get(pk=outcome.person_id) for outcome in upsert(*rows, came_at={0: moment}))
+    assert ann.created_at == moment and bob.created_at > timezone.now() - timedelta(minutes=5)
+    (entry,) = Activity.objects.of_person(ann.pk)
+    assert (entry.activity_type_id, entry.occurred_at) == (NEW_PERSON, moment)
+    assert entry.attributes["created_date"] == moment.date().isoformat()
+    upsert(*rows, came_at={1: moment})
+    assert Person.objects.get(pk=bob.pk).created_at == bob.created_at
 
 
 def test_one_email_twice_in_a_batch_is_one_person():
