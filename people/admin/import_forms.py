@@ -1,6 +1,5 @@
 """Forms of the import pages: they carry the choices; `people.files.imports` validates them."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +15,7 @@ from people.core.errors import RejectedError, quoted_value
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.fields.catalog import field_catalogue
 from people.files import tabular
+from people.files.encodings import ENCODING_NAMES
 from people.files.imports.guessing import PlanGuess, open_questions
 from people.files.imports.plan import ExternalId, ImportPlan, Mappable
 from people.files.imports.presets import left_out_sentences
@@ -55,6 +55,11 @@ PIVOTS = {
 }
 # the questions raised by columns that are mapped after the page was rendered
 ASKED = frozenset({"date_order", "decimal", "pivot"})
+RARE = ASKED | {"zone", "external_id", "keep_apostrophes", "leave_out", "lookup_field"}  # folded once answered
+PLAN_NAMES = (
+    *("person", "lookup_field", "create_people", "external_id", "action", "zone", "date_order", "decimal"),
+    *("static_list", "keep_apostrophes"),
+)
 FIXED, FIXED_VALUE, MAX_FIXED = "fixed_field_", "fixed_value_", 3
 DELIMITER_NAMES = {
     ",": gettext_lazy("Comma"),
@@ -62,34 +67,6 @@ DELIMITER_NAMES = {
     "\t": gettext_lazy("Tab"),
     "|": gettext_lazy("Vertical bar |"),
 }
-
-
-# encodings of spreadsheets and mail programs, with the names known to their users
-ENCODING_NAMES = {
-    "utf-8": "UTF-8",
-    "utf-16": gettext_lazy("UTF-16 (“Unicode text” of Excel)"),
-    "utf-16-le": "UTF-16 LE",
-    "utf-16-be": "UTF-16 BE",
-    "windows-1252": gettext_lazy("Windows-1252 (Excel, Western Europe)"),
-    "iso-8859-15": "Latin-9 (ISO-8859-15)",
-    "iso-8859-1": "Latin-1 (ISO-8859-1)",
-    "mac_roman": gettext_lazy("Mac Roman (Excel on a Mac)"),
-}
-ASKED_ENCODINGS = ("windows-1252", "mac_roman", "iso-8859-15", "cp850", "windows-1250", "windows-1251", "utf-8")
-MAX_SAMPLE = 40  # characters of a line that show an encoding
-
-
-def encoding_choices(head: bytes) -> list[tuple[str, str]]:
-    """The possible encodings of a file that begins with `head`, each with a sample that shows the difference."""
-    match = re.search(rb"[^\r\n]{0,30}[\x80-\xff][^\r\n]{0,20}", head)
-    sample = match[0] if match else b""
-    choices = []
-    for name in ASKED_ENCODINGS:
-        text = "".join(
-            character if character.isprintable() else "\ufffd" for character in sample.decode(name, "replace")
-        )
-        choices.append((name, f"{text[:MAX_SAMPLE]} · {ENCODING_NAMES.get(name, name)}"))
-    return choices
 
 
 def _unanswered() -> tuple[str, Any]:
@@ -291,6 +268,9 @@ class PlanForm(forms.Form):
                 "field": self[f"{COLUMN}{place}"],
             }
 
+    def fields_mapped(self) -> int:
+        return sum(bool(self[f"{COLUMN}{place}"].value()) for place in range(len(self.shape.header)))
+
     def open_columns(self) -> Iterable[dict[str, Any]]:
         """The items that several columns can be, for a user to choose: label, and (column, sample value) pairs."""
         labels = {item.name: item.label for item in self.items} | {"person": _("Person (column or template)")}
@@ -298,7 +278,26 @@ class PlanForm(forms.Form):
             yield {"label": labels[name], "columns": pairs, "is_person": name == "person"}
 
     def settings(self) -> list[forms.BoundField]:
-        return [field for field in self if not field.name.startswith((COLUMN, FIXED, FIXED_VALUE))]
+        """The fields besides the columns that have to be looked at: all but those in `rare`."""
+        others = [field for field in self if not field.name.startswith((COLUMN, FIXED, FIXED_VALUE))]
+        return [field for field in others if not self._is_rare(field)]
+
+    def rare(self) -> list[forms.BoundField]:
+        return [field for field in self if self._is_rare(field)]
+
+    def _is_rare(self, field: forms.BoundField) -> bool:
+        """True for a field that few people change: it has an answer, and no error."""
+        has_answer = bool(field.value()) or isinstance(field.field, forms.BooleanField) or field.name == "pivot"
+        return field.name in RARE and has_answer and not field.errors and field.name not in self.guess.questions
+
+    def rare_choices(self) -> list[tuple[Any, Any]]:
+        """(label, answer) of the folded choices, for their summary."""
+        chosen = [(field, str(field.value())) for field in self.rare() if hasattr(field.field, "choices")]
+        return [(field.label, dict(_texts(field.field.choices)).get(value, value)) for field, value in chosen]  # type: ignore[attr-defined]
+
+    def has_rare_errors(self) -> bool:
+        """True if a folded pair of the same in every row has an error."""
+        return any(name.errors or value.errors for name, value in self.fixed_pairs())
 
     def fixed_pairs(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
         """The field and the value of each “the same in every row”."""
@@ -345,19 +344,7 @@ class PlanForm(forms.Form):
             for place, column in enumerate(self.shape.header)
             if values.get(f"{COLUMN}{place}")
         }
-        names = (
-            "person",
-            "lookup_field",
-            "create_people",
-            "external_id",
-            "action",
-            "zone",
-            "date_order",
-            "decimal",
-            "static_list",
-            "keep_apostrophes",
-        )
-        chosen = {name: values[name] for name in names if name in values}
+        chosen = {name: values[name] for name in PLAN_NAMES if name in values}
         if "starts_campaigns" in values:
             chosen["starts_campaigns"] = values["starts_campaigns"] == "yes"
         if values.get("leave_out"):
@@ -384,6 +371,10 @@ PLAN_PARTS: dict[str, Callable[[PlanForm, ImportPlan], None]] = {
     "people": PlanForm.add_people,
     "activities": PlanForm.add_activities,
 }
+
+
+def _texts(choices: Iterable[tuple[Any, Any]]) -> Iterable[tuple[str, Any]]:
+    return ((str(value), label) for value, label in choices)
 
 
 def _labelled(item: Mappable) -> str:

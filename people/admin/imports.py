@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, npgettext, pgettext_lazy
 from django.views.decorators.http import require_POST
 
-from people.admin import import_forms, import_results
+from people.admin import import_results
 from people.admin.import_forms import PlanForm, ShapeForm, UploadForm, import_contents
 from people.admin.transfers import TransferAdmin, job_badge
 from people.core import installation
@@ -25,6 +25,7 @@ from people.core.permissions import user_source
 from people.core.source import Channel
 from people.files import tabular
 from people.files.csv_lines import file_reply
+from people.files.encodings import encoding_choices
 from people.files.imports import guessing, presets
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
@@ -147,7 +148,7 @@ class ImportAdmin(TransferAdmin):
             items=target.mappable(subject),
             guess=guess,
             lines=lines,
-            encodings=import_forms.encoding_choices(import_jobs.read_head(job)) if shape.is_encoding_open else (),
+            encodings=encoding_choices(import_jobs.read_head(job)) if shape.is_encoding_open else (),
         )
         preview = None
         if request.method == "POST" and form.is_valid() and _save_plan(job, form, subject, request.user):

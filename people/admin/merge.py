@@ -18,6 +18,7 @@ from people.datatypes.keys import MAX_ID
 from people.lists import static_lists
 from people.models import Person, PersonField, PersonMerge
 from people.objects import personal_data as object_data
+from people.persons import duplicates
 from people.persons import merge as person_merge
 
 
@@ -34,19 +35,33 @@ def merge_address(person_ids: Sequence[int]) -> str:
     return f"{reverse('admin:people_person_merge')}?people={','.join(map(str, person_ids))}"
 
 
-def choose_people(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
-    """Choose the people to merge with the person."""
+def choose_people(pages: PagesAdmin, request: HttpRequest, pk: int | None) -> HttpResponse:
+    """Choose the people to merge with the person, or all of them: by name, from the likely ones, or pasted."""
     require_rights(request, person_merge.MERGE)
-    form = PasteForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        pasted = pages.try_verb(request, lambda: static_lists.find_pasted_people(form.cleaned_data["people"]))
-        for problem in pasted.problems[:5] if pasted else ():
-            form.add_error("people", problem_text(problem))
-        if pasted and not pasted.problems:
-            return redirect(merge_address([pk, *(person_id for person_id in pasted.person_ids if person_id != pk)]))
-    person = Person.objects.live().filter(pk=min(pk, MAX_ID)).first() or Person(pk=pk)
-    title = _("Merge %(person)s with…") % {"person": person}
-    return pages.page(request, "merge_with", title, form=form, person_id=pk)
+    person = Person.objects.live().filter(pk=min(pk, MAX_ID)).first() if pk else None
+    form = PasteForm(request.POST if request.POST.get("people") else None)
+    form.fields["people"].required = False
+    if request.method == "POST":
+        chosen = ([pk] if pk else []) + parse_ids(request.POST.getlist("chosen"))
+        pasted = pages.try_verb(request, lambda: _pasted_ids(form)) if form.is_bound else []
+        if pasted is not None and not form.errors:
+            ids = list(dict.fromkeys([*chosen, *(pasted if isinstance(pasted, list) else ())]))
+            if len(ids) > 1:
+                return redirect(merge_address(ids))
+            messages.error(request, _("Choose at least two people to merge."))
+    title = _("Merge %(person)s with…") % {"person": person or Person(pk=pk)} if pk else _("Merge people")
+    alike = duplicates.duplicates_of_person(person) if person else []
+    return pages.page(request, "merge_with", title, form=form, person_id=pk, alike=alike)
+
+
+def _pasted_ids(form: PasteForm) -> list[int]:
+    """The ids of the pasted people; none with errors in the form."""
+    if not form.is_valid():
+        return []
+    pasted = static_lists.find_pasted_people(form.cleaned_data["people"])
+    for problem in pasted.problems[:5]:
+        form.add_error("people", problem_text(problem))
+    return list(pasted.person_ids)
 
 
 def merge_people(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
@@ -54,6 +69,8 @@ def merge_people(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     require_rights(request, person_merge.MERGE)
     data = request.POST if request.method == "POST" else request.GET
     ids = parse_ids(data.getlist("people"))
+    if "choose" in request.POST or (not ids and "merge" not in data):
+        return choose_people(pages, request, None)
     winner = parse_number(data.get("winner", "")) or (ids[0] if ids else 0)
     losers = [person_id for person_id in ids if person_id != winner]
     choices = {name.removeprefix("from_"): parse_number(data[name]) for name in data if name.startswith("from_")}
@@ -66,12 +83,9 @@ def merge_people(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
             return redirect("admin:people_person_change", winner)
         preview = person_merge.preview_merge(winner, losers, request.user, choices)
     except RejectedError as refusal:
-        return pages.page(
-            request,
-            "merge_refused",
-            _("Merge people"),
-            problems=[problem_text(problem) for problem in refusal.problems],
-        )
+        problems = [problem_text(problem) for problem in refusal.problems]
+        first = ids[0] if Person.objects.live().filter(pk__in=ids[:1]).exists() else None
+        return pages.page(request, "merge_refused", _("Merge people"), problems=problems, first=first)
     return pages.page(
         request,
         "merge",

@@ -38,6 +38,7 @@ STATES = (
     ("web site, settings", "/admin/activities/eventsource/{website}/change/", "vera"),
     ("visitor, known", "/admin/activities/visitor/{known_visitor}/change/", "vera"),
     ("timeline, from the web", f"{TYPE}/timeline/{{web_person}}/", "vera"),
+    ("import, columns", "/admin/people/import/{open_import}/columns/?subject=people", "vera"),
     ("import, done", "/admin/people/import/{done_import}/change/", "vera"),
     ("import, undo", "/admin/people/import/{done_import}/take-back/", "vera"),
     ("sign in", "/admin/login/", ""),

@@ -111,6 +111,7 @@ def _of_the_demo() -> dict[str, Any]:
         **_of_the_web(loaded["person_ids"][5]),
         **_of_what_comes_in(busiest, loaded["link_ids"][1]),
         "done_import": _import(),
+        "open_import": _uploaded(),
     }
 
 
@@ -184,6 +185,20 @@ def _import() -> int:
     import_jobs.take_step(job, "start", by, queue=False)
     import_runner.run_import(job.pk)
     return int(job.pk)
+
+
+def _uploaded() -> int:
+    """A file of people whose columns are to be matched."""
+    from django.contrib.auth import get_user_model
+
+    from people.files.imports import jobs as import_jobs
+
+    rows = (
+        "E-mail;Name;Company;Since;Stand visited\nana@fair.example;Ana;Ruiz & Co;03/04/2026;A12\n"
+        "ben@fair.example;Ben;Sato Ltd;17/04/2026;B3\n"
+    )
+    by = get_user_model().objects.get(username="vera")
+    return int(import_jobs.upload_file([rows.encode()], "stand-visitors.csv", "people", by).pk)
 
 
 def _data_texts() -> list[str]:

@@ -239,11 +239,27 @@ def test_impossible_merges_are_explained(admin):
     for people, why in (
         (ann.pk, "Choose at least two people"),
         (f"{ann.pk},999999", "an existing person"),
-        ("", "Choose at least two people"),
         (",".join(map(str, range(1, 28))), "At most 25 people"),
     ):
         assert why in admin.get(url("person_merge"), {"people": people}).text
     assert "an existing person" in post(admin, url("person_merge_with", ann.pk), people="nobody@example.com").text
+
+
+def test_people_to_merge_are_chosen_by_name_or_from_those_that_look_the_same(admin):
+    ann, ben = make_person(first_name="Ann"), make_person(first_name="Ben")
+    people = upsert.upsert_people(
+        [{"email": ann.email, "first_name": "Anna"}], MARKETO, action=upsert.UpsertAction.DUPLICATE
+    )
+    page = admin.get(url("person_merge_with", ann.pk)).text
+    assert "Same email" in page and f'name="chosen" value="{people[0].person_id}"' in page
+    start = admin.get(url("person_merge")).text
+    assert "data-people-chosen" in start and "cannot be merged" not in start
+    reply = admin.post(url("person_merge"), {"choose": "1", "chosen": [ann.pk, ben.pk]})
+    assert reply.url == f"{url('person_merge')}?people={ann.pk},{ben.pk}"
+    alone = post(admin, url("person_merge"), choose="1", chosen=[ann.pk]).text
+    assert "Choose at least two people to merge." in alone
+    reply = admin.post(url("person_merge_with", ann.pk), {"chosen": [ben.pk], "people": f"{people[0].person_id}"})
+    assert reply.url.endswith(f"={ann.pk},{ben.pk},{people[0].person_id}")
 
 
 def test_duplicates_are_searched_and_shown(admin):

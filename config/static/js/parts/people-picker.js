@@ -1,12 +1,31 @@
 // A box that asks for a person proposes people while somebody types a name; what is sent stays an email or an id.
 // `data-people` has the address of the proposals; with `data-people-id` the id is taken, and with
-// `data-people-into` the choice becomes a line of that text area. Without this file the box takes what is typed.
+// `data-people-into` the choice becomes a line of that text area, with `data-people-chosen` a ticked box of that list,
+// `chosen` in the form. Without this file the box takes what is typed.
 import { element, hasJson } from "./elements.js";
 
 const PAUSE = 200;
 
 export function proposePeople(root) {
   for (const box of root.querySelectorAll?.("input[data-people]:not([role])") ?? []) enhance(box);
+}
+
+function tick(list, person) {
+  const form = list.closest("form");
+  const known = form.querySelector(`input[name="chosen"][value="${person.id}"]`);
+  if (known) {
+    known.checked = true;
+    return;
+  }
+  const label = element("label", { class: "ca-row" });
+  label.append(
+    element("input", { type: "checkbox", name: "chosen", value: person.id, checked: "" }),
+    element("span", {}, person.label),
+    element("span", { class: "ca-muted ca-small" }, person.more),
+  );
+  const item = element("li", {});
+  item.append(label);
+  list.append(item);
 }
 
 function enhance(box) {
@@ -41,7 +60,9 @@ function enhance(box) {
       area.value = `${area.value.trimEnd()}\n${person.value}\n`.trimStart();
       area.dispatchEvent(new Event("input", { bubbles: true }));
     }
-    box.value = area ? "" : person["peopleId" in box.dataset ? "id" : "value"];
+    const chosen = box.dataset.peopleChosen && document.getElementById(box.dataset.peopleChosen);
+    if (chosen) tick(chosen, person);
+    box.value = area || chosen ? "" : person["peopleId" in box.dataset ? "id" : "value"];
     close();
   };
   const show = () => {
@@ -77,7 +98,7 @@ function enhance(box) {
     timer = setTimeout(ask, PAUSE);
   });
   box.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && box.dataset.peopleInto) event.preventDefault(); // the form is sent by its button
+    if (event.key === "Enter" && (box.dataset.peopleInto || box.dataset.peopleChosen)) event.preventDefault(); // the form is sent by its button
     if (list.hidden) return;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) mark((active + step + people.length) % people.length);
