@@ -36,7 +36,15 @@ from activities.recording.rows import RecordStatus
 from activities.rights import RECORD_ACTIVITY, VIEW_ACTIVITY, VIEW_ACTIVITYTYPE
 from people import lookup as people_lookup
 from people.core.codes import Code
-from people.core.errors import BadQueryError, ConflictError, NotAllowedError, NotFoundError, Problem, UnprocessableError
+from people.core.errors import (
+    BadQueryError,
+    ConflictError,
+    NotAllowedError,
+    NotFoundError,
+    Problem,
+    RejectedError,
+    UnprocessableError,
+)
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.backfill import BACKFILL, TAKES_BACKFILL, BackfillMixin
 from people.rest.query import read_query
@@ -153,7 +161,10 @@ class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
             raise self._error_of(row)
         (outcome,) = recorder.record_activities([row], self.source, may_record=CONSENTS)
         if outcome.status is RecordStatus.REFUSED:
-            raise self._error_of(outcome.problems)
+            error = self._error_of(outcome.problems)
+            if outcome.is_left_out:
+                error.members = {"kept": False}
+            raise error
         activity = self.get_queryset().get(pk=outcome.activity_id)
         note_people_in_reply(request, {activity.person_id})
         location = f"{request.build_absolute_uri()}/{activity.pk}"
@@ -234,7 +245,7 @@ class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
             sums[recording_stream.NOT_KEPT] = not_kept
         return Response({**sums, "results": results})
 
-    def _error_of(self, problems: Any) -> Exception:
+    def _error_of(self, problems: Any) -> RejectedError:
         if any(problem.code == Code.NOT_ALLOWED for problem in problems):
             return NotAllowedError(*problems)
         if all(problem.code == Code.EXTERNAL_ID_REUSED for problem in problems):

@@ -53,6 +53,7 @@ class RefusedActivity(models.Model):
             models.Index(fields=["state", "-id"], name="refused_activity_state"),
             models.Index(fields=["last_at"], name="refused_activity_last"),
             models.Index(fields=["key"], name="refused_activity_key"),
+            models.Index(fields=["channel", "user", "event_source", "last_at"], name="refused_activity_sender"),
         ]
 
     def __str__(self) -> str:

@@ -7,7 +7,6 @@ recorded as rows.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from hashlib import blake2b
 from itertools import compress
 from typing import Any
 
@@ -17,7 +16,7 @@ from activities.consent.following import follow_consents
 from activities.consent.state import CONSENTS, GIVEN
 from activities.recording import column_sql
 from activities.recording import sql as recording_sql
-from activities.recording.columns import ActivityColumns
+from activities.recording.columns import ActivityColumns, content_digests
 from activities.recording.counts import ROWS
 from activities.recording.quarantine import storing
 from activities.recording.recorder import MAX_BATCH, NO_STANDARD_TYPES, ActivityBatch
@@ -28,10 +27,9 @@ from people import lookup as people_lookup
 from people.core.source import Source
 from people.datatypes import fast_columns
 from people.datatypes import keys as datatype_keys
-from people.datatypes.parsing import is_blank
 from people.datatypes.registry import BY_NAME
 
-MANY = 1_000  # from so many rows on the quicker way is tried first, which works only where all rows are good
+MANY = 50  # from so many rows on the quicker way is tried first, which works only where all rows are good
 
 
 @dataclass(slots=True)
@@ -75,6 +73,19 @@ def record_columns(
     if len(columns) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} activities in one transaction")
     batch = _ColumnBatch(columns, source, zone, may_record, follow_merges)
+    try:
+        _run(batch, dry_run, keep_refused)
+    except column_sql.KnownKeyError:
+        # rolled back: once more, with a statement that returns which external ids are known
+        batch = _ColumnBatch(columns, source, zone, may_record, follow_merges)
+        batch.claims_together = False
+        _run(batch, dry_run, keep_refused)
+    return batch.recorded
+
+
+def _run(batch: "_ColumnBatch", dry_run: bool, keep_refused: bool) -> None:
+    """Record the batch in a transaction or savepoint of its own. Raises KnownKeyError, with nothing kept."""
+    columns, source, zone = batch.columns, batch.source, batch.zone
     with transaction.atomic():
         batch.record(dry_run)
         if dry_run:
@@ -86,7 +97,6 @@ def record_columns(
                 outcomes[place].is_left_out = True
         if not dry_run:
             transaction.on_commit(batch.measure)
-    return batch.recorded
 
 
 @dataclass(slots=True)
@@ -101,6 +111,7 @@ class _ReadyColumns:
     attributes: Sequence[str]
     external_ids: Sequence[str | None] | None
     ids: Sequence[int] = field(default_factory=list)
+    made_digests: Sequence[str] | None = None  # where they were made beforehand
 
     def without(self, places: dict[int, Any]) -> "_ReadyColumns":
         is_kept = [place not in places for place in self.places]
@@ -117,6 +128,7 @@ class _ReadyColumns:
             compressed(self.attributes),
             compressed(self.external_ids),
             compressed(self.ids),
+            compressed(self.made_digests),
         )
 
     def put(self, place: int, row: ReadyRow) -> None:
@@ -125,18 +137,13 @@ class _ReadyColumns:
         self.primary_values[place], self.attributes[place] = row.primary_value, row.attributes  # type: ignore[index]
         if self.external_ids is not None:
             self.external_ids[place] = row.external_id  # type: ignore[index]
+        self.made_digests = None
 
-    def digests(self) -> column_sql.Digests:
-        """A function that returns the digests of the rows at some places, equal to `Ready.digest`."""
-        moments, primaries, attributes = self.occurred_at, self.primary_values, self.attributes
-        if max(map(len, moments)) > 25:  # a fraction of a second
-            return lambda places: [
-                ReadyRow(0, 0, 0, moments[at], primaries[at], attributes[at], None).digest.hex() for at in places
-            ]
-        return lambda places: [
-            blake2b(f"{moments[at][:19]}Z\0{primaries[at]}\0{attributes[at]}".encode(), digest_size=16).hexdigest()
-            for at in places
-        ]
+    def digests(self) -> Sequence[str]:
+        """The digests of the rows, in hexadecimal; equal to `ReadyRow.digest`."""
+        if self.made_digests is not None:
+            return self.made_digests
+        return content_digests(self.occurred_at, self.primary_values, self.attributes)
 
     def rows(self) -> list[ReadyRow]:
         type_id, version = self.schema.type_id, self.schema.number
@@ -162,6 +169,7 @@ class _ColumnBatch(ActivityBatch):
         self.columns = columns
         self.by_id: dict[Any, Any] | None = None  # people by id, where rows refer to people by id
         self.others: dict[int, RecordOutcome] = {}
+        self.claims_together = True  # all external ids by one COPY, which fails where one is known
 
     def record(self, dry_run: bool) -> None:
         schemas = self._lock_types([self.columns.activity_type])
@@ -205,6 +213,7 @@ class _ColumnBatch(ActivityBatch):
             checked.primary_values,
             checked.attributes,
             external_ids,
+            made_digests=checked.digests,
         )
         if not one_by_one:
             return ready
@@ -235,16 +244,13 @@ class _ColumnBatch(ActivityBatch):
         references, field_name = self.columns.people, self.columns.lookup_field
         if field_name == "id":
             return self._by_id(references)
-        texts = set(references)
-        if set(map(type, texts)) != {str} or any(map(str.isspace, texts)) or "" in texts:
-            texts = {text for text in texts if not is_blank(text)}
+        keys = self.columns.lookup_keys()
         ids_by_text: dict[Any, Any] = {}
         if field_name == "email":
-            keys = datatype_keys.keys_of(texts)
             ids = people_lookup.person_ids_by_email(set(keys.values()))
             ids_by_text = {text: ids[key] for text, key in keys.items() if key in ids}
-        if field_name != "email" or (self.columns.create_people and len(ids_by_text) < len(texts)):
-            lookups = [self.columns.reference(text) for text in texts if text not in ids_by_text]
+        if field_name != "email" or (self.columns.create_people and len(ids_by_text) < len(keys)):
+            lookups = [self.columns.reference(text) for text in keys if text not in ids_by_text]
             results = self._look_up(field_name, lookups)
             ids_by_text |= {lookup.value: pk for lookup, pk in results.items() if type(pk) is int}
         return [ids_by_text.get(text) for text in references]
@@ -314,7 +320,8 @@ class _ColumnBatch(ActivityBatch):
         return self.columns[row.place]
 
     def _claim_all(self, ready: _ReadyColumns) -> bool:
-        if ready.external_ids is None or len(ready.external_ids) < MANY:
+        """Store all external ids; False, and none is stored, where that takes a look at each. Raises KnownKeyError."""
+        if not self.claims_together or ready.external_ids is None or len(ready.external_ids) < MANY:
             return False
         external_ids = [external_id for external_id in ready.external_ids if external_id is not None]
         if len(external_ids) < len(ready.external_ids):

@@ -1,58 +1,63 @@
 """The SQL of recording columns; `recording.sql` has that of rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 
-from django.db import connection, transaction
+from django.db import connection
 from psycopg.errors import UniqueViolation
 
-from activities.recording.sql import COPY, escape_for_copy, source_columns
+from activities.recording.sql import COPY, escape_for_copy, source_columns, text_array
+from people.core.db import prepared
 from people.core.source import Source
 
 CHUNK = 500  # rows that the server reads while the next ones are made
 PROBED = 200  # keys of a batch that are searched before all are written
+PROBED_FROM = 2_000  # keys of a batch that is so searched
 SPECIAL = "\\\t\n\r"  # to COPY
-Digests = Callable[[Sequence[int]], Sequence[str]]
 _COPY_KEYS = "copy activity_key (person_id, activity_type_id, external_id, activity_id, digest) from stdin"
 
 
-def claim_all_keys(
-    type_id: int, people: Sequence[int], external_ids: Sequence[str], ids: Sequence[int], digests: Digests
-) -> bool:
-    """Store the keys of a batch, or none of them where one is stored already or occurs twice.
+class KnownKeyError(Exception):
+    """An external id of the batch is stored already, or was stored at the same time: the transaction is broken."""
 
-    `digests` returns the digests of the rows at some places, in hexadecimal. Waits for a concurrent transaction that
-    stores one of the keys.
+
+def claim_all_keys(
+    type_id: int, people: Sequence[int], external_ids: Sequence[str], ids: Sequence[int], digests: Sequence[str]
+) -> bool:
+    """Store the keys of a batch, or none of them where one is found to be stored already.
+
+    `digests` are those of the rows, in hexadecimal. Waits for a concurrent transaction that stores one of the keys.
+    Raises KnownKeyError where one is found only when it is written: a savepoint and a search before each small batch
+    would cost more than recording one again when that happens.
     """
     # one order in all transactions: no deadlock
-    rows = sorted(zip(people, external_ids, ids, range(len(ids)), strict=True))
-    if _is_any_known(type_id, rows[:: max(1, len(rows) // PROBED)]):
+    rows = sorted(zip(people, external_ids, ids, digests, strict=True))
+    if len(rows) >= PROBED_FROM and _is_any_known(type_id, rows[:: len(rows) // PROBED]):
         return False
-    template = f"%s\t{type_id}\t%s\t%s\t\\\\x%s\n"
     whole = "".join(external_ids)
-    is_special = any(mark in whole for mark in SPECIAL)
+    if any(mark in whole for mark in SPECIAL):
+        rows = [(person, escape_for_copy(key), pk, digest) for person, key, pk, digest in rows]
     try:
         # COPY takes half as long as INSERT … ON CONFLICT, which it cannot do
-        with transaction.atomic(), connection.cursor() as cursor, cursor.copy(_COPY_KEYS) as copying:
+        with connection.cursor() as cursor, cursor.copy(_COPY_KEYS) as copying:
             for start in range(0, len(rows), CHUNK):
-                keyed, keys, pks, places = zip(*rows[start : start + CHUNK], strict=True)
-                if is_special:
-                    keys = tuple(map(escape_for_copy, keys))
-                lines = zip(keyed, keys, pks, digests(places), strict=True)
-                copying.write("".join(map(template.__mod__, lines)))
+                part = rows[start : start + CHUNK]
+                copying.write(
+                    "".join([f"{who}\t{type_id}\t{key}\t{pk}\t\\\\x{digest}\n" for who, key, pk, digest in part])
+                )
     except UniqueViolation:
-        return False
+        raise KnownKeyError from None
     return True
 
 
-def _is_any_known(type_id: int, rows: Sequence[tuple[int, str, int, int]]) -> bool:
-    with connection.cursor() as cursor:
+def _is_any_known(type_id: int, rows: Sequence[tuple[int, str, int, str]]) -> bool:
+    with prepared.prepared_cursor() as cursor:
         cursor.execute(
             """select exists(select from unnest(%s::int[], %s::text[]) as w (person_id, external_id)
-            join activity_key k on k.person_id = w.person_id and k.activity_type_id = %s
+            join activity_key k on k.person_id = w.person_id and k.activity_type_id = %s::int
             and k.external_id = w.external_id)""",
-            [[row[0] for row in rows], [row[1] for row in rows], type_id],
+            [text_array([str(row[0]) for row in rows]), text_array([row[1] for row in rows]), type_id],
         )
         return cursor.fetchone()[0]
 

@@ -7,12 +7,15 @@ and is checked as such.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from hashlib import blake2b
 from itertools import compress
 from typing import Any, overload
 
 from activities.recording.rows import NewActivity, PersonLookup
 from activities.recording.schema import MAX_ATTRIBUTES_BYTES, MAX_PRIMARY, Schema
+from activities.recording.sql import ReadyRow
 from people.datatypes import fast_columns
+from people.datatypes import keys as datatype_keys
 from people.datatypes.parsing import is_blank
 from people.datatypes.registry import BY_NAME
 
@@ -28,6 +31,12 @@ class CheckedColumns:
     attributes: Sequence[str]
     others: set[int]
     fields: Sequence[fast_columns.Texts] = ()  # JSON texts
+    digests: Sequence[str] | None = None  # of the contents, in hexadecimal, where they were made beforehand
+
+    def make_digests(self) -> None:
+        """Make the digests of all rows, for a caller that has time before they are needed; none where a row is bad."""
+        if not self.others:
+            self.digests = content_digests(self.occurred_at, self.primary_values, self.attributes)
 
 
 @dataclass(slots=True)
@@ -52,6 +61,7 @@ class ActivityColumns(Sequence[NewActivity]):
     source_rows: Sequence[Any] = ()
     row_of: Callable[[Any], NewActivity] | None = None
     former_ids: Sequence[str | None] | None = None
+    keys_by_text: dict[str, str] | None = None
 
     def __len__(self) -> int:
         return len(self.people)
@@ -98,11 +108,33 @@ class ActivityColumns(Sequence[NewActivity]):
             return person
         return None if is_blank(person) else PersonLookup(person, self.lookup_field, self.create_people)
 
+    def lookup_keys(self) -> dict[str, str]:
+        """The key (`keys.key_of`) of each distinct text of `people` that is not blank; made once."""
+        if self.keys_by_text is None:
+            texts = set(self.people)
+            if set(map(type, texts)) != {str} or any(map(str.isspace, texts)) or "" in texts:
+                texts = {text for text in texts if not is_blank(text)}
+            self.keys_by_text = datatype_keys.keys_of(texts)
+        return self.keys_by_text
+
     def check(self, schema: Schema, zone: tzinfo) -> CheckedColumns:
         """Check every column except people and external ids; a check by the same schema is reused."""
         if self.checked is None or self.checked.schema is not schema:
             self.checked = _check(self, schema, zone)
         return self.checked
+
+
+def content_digests(
+    moments: Sequence[str | None], primaries: Sequence[str | None], attributes: Sequence[str]
+) -> list[str]:
+    """The digests of rows as they are stored, in hexadecimal; equal to `ReadyRow.digest`."""
+    if max(map(len, moments), default=0) > 25:  # type: ignore[arg-type]  # a fraction of a second
+        rows = zip(moments, primaries, attributes, strict=True)
+        return [ReadyRow(0, 0, 0, at or "", primary, values, None).digest.hex() for at, primary, values in rows]
+    return [
+        blake2b(f"{at[:19]}Z\0{primary}\0{values}".encode(), digest_size=16).hexdigest()  # type: ignore[index]
+        for at, primary, values in zip(moments, primaries, attributes, strict=True)
+    ]
 
 
 def _check(columns: ActivityColumns, schema: Schema, zone: tzinfo) -> CheckedColumns:

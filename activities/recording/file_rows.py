@@ -160,6 +160,11 @@ class ActivityReader:
             external_ids,
         )
         checked = activities.check(shape, self.plan.time_zone)
+        # now, in the thread that reads ahead, and not while the database waits for them
+        if self.plan.lookup_field != "id":
+            activities.lookup_keys()
+        if external_ids is not None or self.plan.external_id == ExternalId.HASH:
+            checked.make_digests()
         if self.plan.external_id != ExternalId.HASH:
             return activities, None
         types = [self.plan.subject] * len(people)

@@ -133,8 +133,8 @@ def insert_keys(rows: Sequence[ReadyRow]) -> set[Key]:
             on conflict do nothing returning person_id, activity_type_id, external_id""",
             [
                 *_keys(rows),
-                _array([str(row.activity_id) for row in rows]),
-                _array([f"\\x{row.digest.hex()}" for row in rows]),
+                text_array([str(row.activity_id) for row in rows]),
+                text_array([f"\\x{row.digest.hex()}" for row in rows]),
             ],
         )
         return set(cursor.fetchall())
@@ -143,13 +143,13 @@ def insert_keys(rows: Sequence[ReadyRow]) -> set[Key]:
 def _keys(rows: Sequence[ReadyRow]) -> list[str]:
     """Person, type and external id of the rows, an array each."""
     return [
-        _array([str(row.person_id) for row in rows]),
-        _array([str(row.type_id) for row in rows]),
-        _array([row.external_id or "" for row in rows]),
+        text_array([str(row.person_id) for row in rows]),
+        text_array([str(row.type_id) for row in rows]),
+        text_array([row.external_id or "" for row in rows]),
     ]
 
 
-def _array(texts: Sequence[str]) -> str:
+def text_array(texts: Sequence[str]) -> str:
     """An array as PostgreSQL reads it. The driver, which writes element by element, takes ten times as long."""
     whole = '","'.join(texts)
     if "\\" in whole or whole.count('"') > 2 * (len(texts) - 1):

@@ -173,7 +173,8 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:
     request = context.get("request")
     renderer = getattr(request, "accepted_renderer", None)
     content_type = CONTENT_TYPE if getattr(renderer, "format", "json") == "json" else None
-    reply = ProblemReply(problem_document(status, problems), status, headers=headers, content_type=content_type)
+    document = {**problem_document(status, problems), **getattr(error, "members", {})}
+    reply = ProblemReply(document, status, headers=headers, content_type=content_type)
     if problems:
         reply.problem_code = problems[0].code
     return reply

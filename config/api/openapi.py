@@ -59,6 +59,10 @@ PROBLEM = {
         "code": {"type": "string", "description": "A stable identifier for programs."},
         "detail": {"type": "string"},
         "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}},
+        "kept": {
+            "type": "boolean",
+            "description": "Of a rejected activity: false if it was not kept to be corrected, for want of room.",
+        },
     },
     "example": {
         "type": "/api/docs/problems/wrong_type",

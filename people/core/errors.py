@@ -70,7 +70,12 @@ class Problems(list[Problem]):
 
 
 class RejectedError(Exception):
-    """A verb changed nothing because of these problems."""
+    """A verb changed nothing because of these problems.
+
+    `members`: further members of the problem document by which an API answers, beside those of every such document.
+    """
+
+    members: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__(*problems)

@@ -3,6 +3,7 @@
 import pytest
 
 from activities.models import RefusedActivity
+from activities.recording.quarantine import room
 from tests.api.test_activities import custom, row
 from tests.factories import approved_type, make_person
 
@@ -26,6 +27,22 @@ def test_what_was_refused_is_mended_and_replayed(api):
     assert custom().get().attributes == {"amount": 12}
     states = {one["state"] for one in api.get("quarantine").json()["results"]}
     assert states == {"replayed", "dismissed"}
+
+
+def test_a_row_that_is_not_kept_says_so_alone_and_in_a_batch(api, settings):
+    approved_type()
+    bad = row(make_person().pk, attributes={"amount": "twelve"})
+    room.forget_rooms()
+    alone = api.post("activities", bad)
+    assert alone.status_code == 422 and "kept" not in alone.json()
+    settings.QUARANTINE_BYTES_A_DAY = 0
+    room.forget_rooms()
+    other = row(make_person().pk, attributes={"amount": "thirteen"})
+    alone = api.post("activities", other)
+    assert alone.status_code == 422 and alone.json()["kept"] is False and alone.json()["code"] == "wrong_type"
+    (result,) = api.post("activities/batch", {"activities": [other]}).json()["results"]
+    assert result["kept"] is False
+    room.forget_rooms()
 
 
 def test_rights_are_asked_for(narrowed):

@@ -19,6 +19,7 @@ from people.files.tabular import FileLine, FileShape
 from people.files.unzip import open_unzipped
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024  # of the unzipped file; three batches may be in memory
+FIRST_BATCH = 1_250  # rows
 LOOK = 50  # rows after which the number of bytes read is checked
 PATIENCE = 0.2  # seconds after which the thread checks for its end
 
@@ -155,14 +156,17 @@ def _numbered(digests: Sequence[str]) -> list[tuple[str, int]]:
 
 
 def _batches(lines: Iterator[FileLine], file: IO[bytes], limit: int) -> Iterator[list[FileLine]]:
-    """Rows in batches of at most `limit` rows and some MAX_BATCH_BYTES of the unzipped file."""
+    """Rows in batches of at most `limit` rows and some MAX_BATCH_BYTES of the unzipped file.
+
+    The first batches are smaller, each twice the one before: nothing is written before the first one is read.
+    """
     batch: list[FileLine] = []
-    start = file.tell()
-    while some := list(islice(lines, min(LOOK, limit - len(batch)))):
+    start, size = file.tell(), min(limit, FIRST_BATCH)
+    while some := list(islice(lines, min(LOOK, size - len(batch)))):
         batch += some
-        if len(batch) >= limit or file.tell() - start > MAX_BATCH_BYTES:
+        if len(batch) >= size or file.tell() - start > MAX_BATCH_BYTES:
             yield batch
-            batch, start = [], file.tell()
+            batch, start, size = [], file.tell(), min(limit, 2 * size)
     if batch:
         yield batch
 

@@ -1,6 +1,8 @@
 """Columns are recorded as their rows would be, one by one."""
 
+from datetime import UTC
 from decimal import Decimal
+from random import Random
 
 import pytest
 from django.db import transaction
@@ -9,6 +11,7 @@ from activities.models import Activity, ActivityKey
 from activities.recording import column_recorder, column_sql, recorder
 from activities.recording.columns import ActivityColumns
 from activities.recording.rows import RecordStatus
+from activities.recording.schema import schema_of_version
 from people.core.source import Channel, Source
 from people.definitions import lifecycle
 from people.models import Person
@@ -135,6 +138,23 @@ def test_columns_are_recorded_as_rows_are(case):
     by_columns, by_rows = both_ways(columns(*ROWS[case]))
     assert by_columns == by_rows
     assert len(by_columns[0][0]) > 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_rows_are_recorded_as_rows_are_also_where_digests_and_keys_were_made_beforehand(seed, check_type):
+    random = Random(seed)
+    make_person(email="ann@example.com")
+    make_person(email="bob@example.com")
+    pool = [one for case, rows in ROWS.items() if case != "as JSON has them" for one in rows]
+    made = columns(*random.choices(pool, k=40)) if seed % 3 else columns(*random.sample(ROWS["good"], 5))
+    known = random.sample(pool, 6)
+    column_recorder.record_columns(columns(*known), SOURCE)
+    checked = made.check(schema_of_version(check_type.live_id), UTC)
+    checked.make_digests()
+    made.lookup_keys()
+    assert (checked.digests is None) == bool(checked.others)
+    by_columns, by_rows = both_ways(made)
+    assert by_columns == by_rows
 
 
 def test_people_by_id_shared_addresses_and_new_people():

@@ -104,6 +104,29 @@ def test_a_process_takes_a_share_and_counts_stored_rows_when_it_is_used_up(ann, 
     assert not [query for query in asked.captured_queries if "pg_column_size" in query["sql"]], "not within a minute"
 
 
+def test_the_rows_of_a_sender_are_counted_without_reading_those_of_others(ann):
+    refuse(ann, 0, 5, user("olga"))
+    now, vera = timezone.now(), user("vera")
+    of_others = [
+        RefusedActivity(channel=Channel.API, user=vera, key=f"{number}", problems=[], first_at=now, last_at=now)
+        for number in range(3_000)
+    ]
+    RefusedActivity.objects.bulk_create(of_others)
+    olga = RefusedActivity.objects.exclude(user=vera)[0].user
+    for source in (Source(Channel.API, olga.pk), Source(Channel.API), Source(Channel.EVENTS, None, event_source_id=1)):
+        where, parameters = room.sender_condition(source)
+        with connection.cursor() as cursor:
+            cursor.execute("analyze refused_activity")
+            cursor.execute(
+                f"""explain (analyze, format json) select pg_column_size(raw) from refused_activity
+                where last_at >= %s and {where}""",
+                [now - timedelta(days=1), *parameters],
+            )
+            ((plan,),) = cursor.fetchall()
+        top = plan[0]["Plan"]
+        assert top.get("Rows Removed by Filter", 0) == 0 and top["Node Type"] != "Seq Scan", plan
+
+
 def left_out():
     metrics.flush_metrics()
     return {labels[0]: parts[""] for labels, parts in metrics.metric_totals().get(room.LEFT_OUT, {}).items()}

@@ -13,6 +13,8 @@ from django.db import connection, transaction
 
 from activities.log import reader as log_reader
 from activities.models import Activity, ActivityKey, ActivityType
+from activities.recording import column_recorder
+from activities.recording.columns import ActivityColumns
 from activities.recording.rows import RecordStatus
 from people.definitions import lifecycle
 from people.models import Person
@@ -188,3 +190,29 @@ def test_what_was_acknowledged_is_there_once_after_kill_9(django_db_blocker):
     assert {key: stored[key] for key in complete} == complete and complete.keys() == acknowledged.keys()
     assert Activity.objects.filter(activity_type_id=check.pk).count() == len(stored)
     assert ActivityType.objects.get(pk=check.pk).is_recordable
+
+
+def test_columns_whose_external_ids_another_recorder_stores_at_the_same_time_are_recorded_once():
+    check, ann = approved_type(), make_person()
+
+    def columns(places):
+        return ActivityColumns(
+            check.pk,
+            [ann.pk for _place in places],
+            "id",
+            False,
+            ["2026-11-20T10:00:00Z" for _place in places],
+            [f"No. {place}" for place in places],
+            [],
+            [f"k{place}" for place in places],
+        )
+
+    with transaction.atomic():
+        column_recorder.record_columns(columns(range(60, 80)), MARKETO)
+        recording = InThread(lambda: column_recorder.record_columns(columns(range(80)), MARKETO))
+        assert recording.is_waiting()
+    recorded = recording.result()
+    assert {place: outcome.status for place, outcome in recorded.others.items()} == dict.fromkeys(
+        range(60, 80), RecordStatus.REPEATED
+    )
+    assert Activity.objects.filter(activity_type_id=check.pk).count() == ActivityKey.objects.count() == 80
