@@ -294,7 +294,10 @@ def deeply(check):
 
 def test_every_check_is_run():
     """Whatever module has it: a function that gives a finding is among those that are run."""
-    modules = [import_module(f"config.operations.{name}") for name in ("doctor", "kept_counts", "collector_check")]
+    modules = [
+        import_module(f"config.operations.{name}")
+        for name in ("doctor", "kept_counts", "collector_check", "intake_check")
+    ]
     checks_there = {
         function
         for module in modules
