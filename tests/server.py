@@ -53,8 +53,8 @@ def running_web_server(*options: str, **environment: str) -> Iterator[Server]:
 def running_collector(port: int = 0, **environment: str) -> Iterator[Server]:
     """A collector on the test's database; commit first what it has to see.
 
-    What it keeps of programs is processed where the test asks for it (`tests.activities.intake.processing`), unless
-    `INTAKE_PROCESSES` says otherwise.
+    Requests of programs are only kept, until the test calls `tests.activities.intake.processing.process_all`: without
+    `INTAKE_PROCESSES` in `environment` no process works on them.
     """
     port = port or free_port()
     known = {"BIND": "127.0.0.1", "COLLECTOR_PORT": str(port), "INTAKE_PROCESSES": "0", **environment}

@@ -1,7 +1,7 @@
 """Erasing and forgetting kept requests.
 
-Those that are not stuck are processed within seconds: an erase leaves them, and what they say of an erased visitor is
-dropped then, as of any event that comes after the erase.
+Those that are not stuck are processed within seconds: an erase leaves them. Their events of an erased visitor are
+dropped then, as all that come after the erase.
 """
 
 from datetime import timedelta

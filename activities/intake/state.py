@@ -1,4 +1,4 @@
-"""What waits in the intake: for its bound, the doctor, the status page and metrics."""
+"""The requests that wait in the intake: for its bound, the doctor, the status page and metrics."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,5 +48,5 @@ def intake_state() -> IntakeState:
 
 
 def retry_stuck_requests() -> int:
-    """Have all stuck requests tried again, now; return their number."""
+    """Put all stuck requests back among those that are due; return their number."""
     return IntakeRequest.objects.filter(is_stuck=True).update(is_stuck=False, tries=0, try_at=None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sys
 
 from django.conf import settings
@@ -48,7 +49,7 @@ class IntakeRoom:
                 self._has_room = outages.has_room()
                 new_requests, new_size = self._new_requests, self._new_size
                 state = await known.in_database(intake_state)
-                # what was kept while the database was read may be counted twice until the next look
+                # requests that were kept meanwhile may be counted twice until the next look
                 self._requests, self._size = state.requests, state.size
                 self._new_requests -= new_requests
                 self._new_size -= new_size
@@ -60,8 +61,8 @@ class IntakeRoom:
 
 
 async def keep_processing() -> None:
-    """Have a process work on the intake until cancelled; one that has ended is started again."""
-    command = ("manage.py", "intake", "--with-parent")
+    """Run a process that works on the intake, until cancelled; in place of one that has ended start another."""
+    command = ("manage.py", "intake", "--with-parent", str(os.getpid()))
     while True:
         process = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=settings.BASE_DIR)
         try:
@@ -70,7 +71,7 @@ async def keep_processing() -> None:
             process.terminate()
             try:
                 await asyncio.wait_for(process.wait(), END_SECONDS)
-            except TimeoutError:  # what it works on is rolled back, and stays in the intake
+            except TimeoutError:  # its transaction is rolled back, and the requests stay
                 process.kill()
             raise
         logger.warning("the process of the intake ended with %s; starting another one", status)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from activities.intake.state import intake_state
 from activities.log import reader as log_reader
 from activities.log import rollup
 from activities.log.columns import state as column_state
@@ -154,6 +155,11 @@ def _collector() -> Values:
     return {} if state.silent_seconds is None else {"silent_seconds": state.silent_seconds, **state.values}
 
 
+def _intake() -> Values:
+    now = intake_state()
+    return {"requests": now.requests, "bytes": now.size, "stuck": now.stuck, "oldest_seconds": now.oldest_seconds}
+
+
 def _column_index() -> Values:
     index = column_index_state()
     return {
@@ -214,6 +220,11 @@ GAUGES: Mapping[str, tuple[str, str, Callable[[], Values]]] = {
         "The collector: seconds since its last sign of life, hits that wait for their commit, requests in progress.",
         "what",
         _collector,
+    ),
+    "intake": (
+        "Requests of programs that wait to be processed: their number and bytes, those stuck, the oldest's age.",
+        "what",
+        _intake,
     ),
     "backup_age_seconds": ("Since the last backup by `manage.py backup`.", "", _backup_age),
 }

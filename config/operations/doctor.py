@@ -18,7 +18,7 @@ from config.cluster import health
 from config.observability import probes
 from config.observability.probes import fetch_row as _row
 from config.observability.probes import fetch_rows as _rows
-from config.operations import collector_check, kept_counts, object_doubles
+from config.operations import collector_check, intake_check, kept_counts, object_doubles
 from config.operations.database_guards import GUARDS
 from config.operations.findings import Finding
 from config.operations.migrations_of import how_made
@@ -354,6 +354,7 @@ CHECKS: tuple[Check, ...] = (
     check_columns,
     check_event_sources,
     collector_check.check_collector,
+    intake_check.check_intake,
     check_backup,
     check_cluster,
 )

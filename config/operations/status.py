@@ -16,8 +16,9 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
+from activities.intake.state import intake_state
 from activities.log import rollup, verify
 from activities.sources import health as source_health
 from config.access.rights import VIEW_USER
@@ -124,6 +125,25 @@ def _work() -> Iterator[StatusLine]:
     )
     yield _column_index()
     yield _event_sources()
+    yield _intake()
+
+
+def _intake() -> StatusLine:
+    state = intake_state()
+    value = _("%(number)s wait, %(size)s") % {
+        "number": number_format(state.requests, force_grouping=True),
+        "size": filesizeformat(state.size),
+    }
+    advice = ""
+    if state.stuck:
+        advice = ngettext(
+            "%(number)s could not be processed. See the log, then run “python manage.py intake --retry”.",
+            "%(number)s could not be processed. See the log, then run “python manage.py intake --retry”.",
+            state.stuck,
+        ) % {"number": number_format(state.stuck, force_grouping=True)}
+    elif state.is_late or state.is_full:
+        advice = _("The oldest has waited %(time)s. See whether the collector runs.") % {"time": _since(state.oldest)}
+    return StatusLine(_("Requests of programs to process"), value, advice)
 
 
 def _event_sources() -> StatusLine:

@@ -1,24 +1,37 @@
-"""Segment's API: batches of events of a program, answered after the commit, against baseline B.
+"""Segment's API: batches of events of a program, against baseline B: acknowledged, and in their visitors' rows.
 
 All batches that wait are one commit: with eight connections, as many servers of a shop have, the next ones are read
-while the database writes.
+while the database writes. A batch is acknowledged once it is kept in the intake, and processed after that: the rate of
+acknowledging alone would deceive, so that of processing alone is there, too, and that of both at the same time, until
+the last event is in its visitor's row.
 """
 
 import base64
 import http.client
 import json
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from django.conf import settings
+from django.db import connection
+
+from activities.intake.processing import process_intake
+from activities.intake.state import intake_state
 from activities.models import VisitorActivity
 from activities.sources import editing
 from activities.visitors import identity
-from tests.benchmarks import Bench, Line, at_least, measures
+from people.core.db import locks
+from tests.benchmarks import Bench, Line, at_least, measures, plain
 from tests.benchmarks.import_files import attributes
+from tests.benchmarks.processor_time import Meter
 from tests.benchmarks.recording import ROUNDS, _block, _copy_all
 from tests.server import running_collector
 
@@ -26,6 +39,7 @@ A_COMMIT = 300
 SIZES = (100, 500)  # events of a batch; the SDKs send 100
 CONNECTIONS = 8
 USERS = 1_000
+WAYS = 2  # each batch is sent once to be acknowledged, and once to be drained
 
 
 @measures
@@ -36,29 +50,75 @@ def segment_batches(bench: Bench) -> Iterator[Line]:
     copied = bench.activity_type("Segment Copy Bench", "benchSegmentBaseline")
     people, number = bench.people(), max(CONNECTIONS * 1_500, bench.sample(24_000) // 1_500 * 1_500)
     program = editing.create_source("Bench program", "server", None, bytes_a_day=10**12)
+    turns = range(WAYS * ROUNDS + 1)
     calls = {
-        size: [[_call(part, str(kept), turn) for part in _parts(number, size)] for turn in range(ROUNDS + 1)]
-        for size in SIZES
+        size: [[_call(part, str(kept), turn) for part in _parts(number, size)] for turn in turns] for size in SIZES
     }
     blocks = [_block(part, copied.pk, people) for part in _parts(number, A_COMMIT)]
-    with running_collector(
-        DJANGO_SETTINGS_MODULE="config.settings", TEST_DATABASE_NAME="", TRACKING_NEW_VISITORS_A_DAY="100000000"
-    ) as server:
-        headers = _headers(program.write_key)
+    environment = {"DJANGO_SETTINGS_MODULE": "config.settings", "TEST_DATABASE_NAME": ""}
+    with (
+        running_collector(0, **environment, TRACKING_NEW_VISITORS_A_DAY="100000000") as server,
+        _processor(environment),
+    ):
+        headers, meter = _headers(program.write_key), Meter(server.process.pid)
+        hold = partial(_lock, program.key.source_id)  # while it is held, the process waits
 
         def post(size: int, turn: int) -> int:
-            return _in_parallel(calls[size][turn], lambda mine: _post_all(server.port, headers, mine, size))
+            with meter.of(f"acknowledging, {size}", number):
+                return _in_parallel(calls[size][turn], lambda mine: _post_all(server.port, headers, mine, size))
 
-        post(SIZES[0], ROUNDS)  # processes are warm afterwards, and visitors there
+        def process(size: int, _turn: int) -> int:
+            with meter.of(f"processing, {size}", number):
+                while process_intake():
+                    pass
+                return number
+
+        def post_and_process(size: int, turn: int) -> int:
+            hold("pg_advisory_unlock")
+            _in_parallel(calls[size][ROUNDS + turn], lambda mine: _post_all(server.port, headers, mine, size))
+            while intake_state().requests:
+                time.sleep(0.005)
+            hold("pg_advisory_lock")
+            return number
+
+        hold("pg_advisory_lock")
+        post(SIZES[0], turns[-1])  # processes are warm afterwards, and visitors there
+        post_and_process(SIZES[0], ROUNDS)
         while identity.process_identities():  # all have an owner, as once a worker has seen the first event of each
             pass
-        works = [partial(post, size) for size in SIZES]
-        *sent, baseline = bench.rounds(*works, lambda _turn: _in_parallel(blocks, _copy_all), number=ROUNDS)
+        meter.clear()
+        works = [partial(work, size) for size in SIZES for work in (post, process, post_and_process)]
+        *rates, baseline = bench.rounds(*works, lambda _turn: _in_parallel(blocks, _copy_all), number=ROUNDS)
     stored = VisitorActivity.objects.filter(activity_type_id=kept.pk).count()
-    assert stored == (ROUNDS * len(SIZES) + 1) * number, f"acknowledged is stored: {stored}"
-    for size, rate in zip(SIZES, sent, strict=True):
+    assert stored == (ROUNDS * WAYS * len(SIZES) + 1) * number, f"acknowledged is stored: {stored}"
+    for place, size in enumerate(SIZES):
+        acknowledged, processed, drained = rates[place * 3 : place * 3 + 3]
         target = 0.4 if size == SIZES[0] else None
-        yield at_least(f"/v1/batch of {size} events, 8 connections (B)", rate, baseline, target)
+        what = f"/v1/batch of {size} events, 8 connections"
+        yield at_least(f"{what}: acknowledged (B)", acknowledged, baseline, target)
+        yield at_least(f"{what}: processed by one process, alone (B)", processed, baseline, None)
+        yield at_least(f"{what}: sent until all are in their visitors' rows (B)", drained, baseline, None)
+    for part, microseconds in meter.microseconds().items():
+        yield plain(f"/v1/batch, processor time of one event: {part}", microseconds, "µs")
+
+
+def _lock(source_id: int, function: str) -> None:
+    """Take or free the lock of the source's kept requests."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"select {function}(%s)", [locks.lock_key(locks.LockSpace.INTAKE, source_id)])
+
+
+@contextmanager
+def _processor(environment: dict[str, str]) -> Iterator[None]:
+    """A process that works on the intake."""
+    command = [sys.executable, "manage.py", "intake"]
+    known = os.environ | {"EMBEDDED_POSTGRES_ATTACH": "1"} | environment
+    process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=known)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def _parts(number: int, size: int) -> list[range]:

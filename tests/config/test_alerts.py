@@ -8,6 +8,7 @@ from django.conf import settings
 
 from activities.inbound import keeping as inbound_keeping
 from activities.inbound import processing as inbound_processing
+from activities.intake import processing as intake_processing
 from activities.links import clicks as link_clicks
 from activities.recording import recorder
 from activities.recording.quarantine import room
@@ -34,6 +35,7 @@ COUNTED = (
     committing.HITS,
     inbound_keeping.CALLS,
     inbound_processing.ACTIVITIES,
+    intake_processing.REQUESTS,
     link_clicks.CLICKS,
     collector_http.ANSWERS,
     collector_writer.COMMIT_SECONDS,

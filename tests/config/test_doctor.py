@@ -294,7 +294,7 @@ def deeply(check):
 
 def test_every_check_is_run():
     """Whatever module has it: a function that gives a finding is among those that are run."""
-    names = ("doctor", "kept_counts", "collector_check", "object_doubles")
+    names = ("doctor", "kept_counts", "collector_check", "intake_check", "object_doubles")
     modules = [import_module(f"config.operations.{name}") for name in names]
     checks_there = {
         function

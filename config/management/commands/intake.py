@@ -23,9 +23,9 @@ class Command(BaseCommand):
         way.add_argument("--once", action="store_true", help="process what can be processed now, and end")
         way.add_argument("--state", action="store_true", help="print what waits, and end")
         way.add_argument("--retry", action="store_true", help="have requests that are stuck tried again, and end")
-        way.add_argument("--with-parent", action="store_true", help="end when the process that started this one has")
+        way.add_argument("--with-parent", type=int, metavar="PID", help="end when this parent process has")
 
-    def handle(self, *args: Any, once: bool, state: bool, retry: bool, with_parent: bool, **options: Any) -> str:
+    def handle(self, *args: Any, once: bool, state: bool, retry: bool, with_parent: int | None, **options: Any) -> str:
         if retry:
             return f"{retry_stuck_requests()} requests are tried again."
         if state or once:
@@ -33,12 +33,12 @@ class Command(BaseCommand):
                 pass
             now = intake_state()
             return f"{now.requests} requests wait, {now.size:,} bytes, {now.stuck} of them are stuck."
-        parent, over = os.getppid(), list[int]()
+        over: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _frame: over.append(received))
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        run_second_stage(lambda: bool(over) or (with_parent and os.getppid() != parent))
+        run_second_stage(lambda: bool(over) or (with_parent is not None and os.getppid() != with_parent))
         counters.stop_flusher()
         return "Ended."

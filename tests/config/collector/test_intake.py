@@ -1,4 +1,4 @@
-"""What is acknowledged to a program is there once and in its order, whatever is killed; a full intake says so."""
+"""Acknowledged events are there once and in their order, whatever is killed; a full intake is refused with a time."""
 
 import json
 import random
@@ -87,10 +87,12 @@ def test_kills_between_acknowledging_and_processing_lose_double_and_reorder_noth
     programs = [Program(port, issued.write_key) for issued in keys]
     for program in programs:
         program.start()
+    children: list[int] = []
     for number in range(KILLS):
         with running_collector(port, INTAKE_PROCESSES="1") as server:
             wait_for_more(programs)
             wait_until(lambda: children_of(server.process.pid), lambda: "no process of the intake")
+            children += children_of(server.process.pid)
             for child in children_of(server.process.pid):
                 subprocess.run(["kill", "-9", str(child)], check=False)
             if number % 2:
@@ -103,10 +105,17 @@ def test_kills_between_acknowledging_and_processing_lose_double_and_reorder_noth
                 finish(programs)
                 wait_until_processed()
             else:
+                wait_until(lambda: children_of(server.process.pid), lambda: "no other process")
+                children += children_of(server.process.pid)
                 server.signal(signal.SIGKILL)
     beside.terminate()
     assert beside.wait(20) == 0
+    wait_until(lambda: not any(map(is_running, children)), lambda: "a process outlived its collector")
     check_once_and_in_order(keys, programs)
+
+
+def is_running(pid):
+    return Path(f"/proc/{pid}/cmdline").exists() and b"intake" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def finish(programs):
@@ -130,7 +139,7 @@ def check_once_and_in_order(keys, programs):
             assert numbers == sorted(numbers), "in the order in which they came"
 
 
-def test_a_full_intake_says_when_to_come_back(keys):
+def test_a_full_intake_is_refused_with_the_time_of_another_try(keys):
     issued = keys[0]
     texts = [message("track", "Deposit Check", {"check": "x" * 30_000}, userId="u-1") for _number in range(10)]
     with running_collector(INTAKE_MB="1") as server:
@@ -148,7 +157,7 @@ def test_a_full_intake_says_when_to_come_back(keys):
     assert not IntakeRequest.objects.exists()
 
 
-def test_a_key_is_not_kept_and_an_ended_one_says_nothing_about_what_waits(keys):
+def test_a_key_is_not_kept_and_its_end_changes_nothing_about_what_waits(keys):
     issued = keys[0]
     with running_collector() as server:
         client = Client(server.port, issued.write_key)
