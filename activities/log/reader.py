@@ -11,10 +11,12 @@ from django.db import connection, transaction
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
+from activities.log import page_sql
 from activities.models import Activity, ActivityFlag
 from activities.querysets import ActivityQuerySet
 from people.core.db import citus, locks, prepared
 from people.core.db.locks import KEY_BITS, LockSpace
+from people.core.db.moments import load_moments_quickly
 from people.core.db.sequences import last_value_sql
 from people.datatypes.canonical import ExactDecoder
 
@@ -225,57 +227,37 @@ def _after(
         "since": position.since,
         "people": list(person_ids or ()),
         "limit": limit,
+        "passed": 2 * limit,
     }
     for condition in conditions:
         parameters.update(condition.parameters)
-    conditions_of_ranges = [
-        " and ".join([ids, *(condition.sql for condition in conditions)]) for ids in _ranges(position, mark)
+    of_ranges = [
+        (" and ".join([ids, *(condition.sql for condition in conditions)]), is_since)
+        for ids, is_since in _ranges(position, mark)
     ]
-    sql = _of_types(types, conditions_of_ranges) if person_ids is None else _of_people(conditions_of_ranges)
+    sql = page_sql.of_types(_ROW, types, of_ranges) if person_ids is None else page_sql.of_people(_ROW, of_ranges)
     with connection.cursor() as cursor:
+        load_moments_quickly(cursor)
         cursor.execute(sql, parameters)
-        return [ActivityRow._make((*row[:-1], _decode(row[-1]))) for row in cursor.fetchall()]
+        return [ActivityRow._make((*row[:-1], _scan(row[-1], 0)[0])) for row in cursor.fetchall()]
 
 
 _COLUMN_OF = {field.attname: field.column for field in Activity._meta.concrete_fields}
 _COLUMNS = ", ".join(f"a.{_COLUMN_OF[name]}" for name in ActivityRow._fields)
 _ROW = f"select {_COLUMNS} from activity a"
-_decode = ExactDecoder().decode
+_scan = ExactDecoder().scan_once  # without the search for spaces around a value: jsonb has none there
 
 
-def _of_types(types: Sequence[int], conditions: Sequence[str]) -> str:
-    """A branch for each type, each in the order of its index, which the planner merges and stops early.
-
-    For `= any(types) order by id` it would sort the rest of the log.
-    """
-    branches = [
-        f"({_ROW} where a.activity_type_id = {type_id} and {ids} order by a.id limit %(limit)s)"
-        for type_id in types
-        for ids in conditions
-    ]
-    if len(branches) == 1:  # on a cluster its parts need no second sort of copied rows
-        return branches[0]
-    union = " union all ".join(branches or [f"({_ROW} where false)"])
-    return f"select * from ({union}) as found order by id limit %(limit)s"
-
-
-def _of_people(conditions: Sequence[str]) -> str:
-    """SQL of all rows of these people, then sorted: a few people have few rows among millions."""
-    mine = f"{_ROW} where a.person_id = any(%(people)s) and a.activity_type_id = any(%(types)s)"
-    return f"""with mine as materialized ({mine} and ({" or ".join(conditions)}))
-        select * from mine order by id limit %(limit)s"""
-
-
-def _ranges(position: ReadPosition, mark: int) -> list[str]:
-    """SQL of the ids still to be read; ids from before the token only if they occurred late enough."""
+def _ranges(position: ReadPosition, mark: int) -> list[tuple[str, bool]]:
+    """SQL of the ids still to be read; True with those from before the token, which must have occurred late enough."""
     if position.since is None:
-        return ["a.id > %(last)s and a.id <= %(mark)s"]
+        return [("a.id > %(last)s and a.id <= %(mark)s", False)]
     ranges = []
     if position.last_id < position.issued_at_mark:
-        ranges.append("a.id > %(last)s and a.id <= %(issued)s and a.occurred_at >= %(since)s")
+        ranges.append(("a.id > %(last)s and a.id <= %(issued)s", True))
     if mark > position.issued_at_mark:
-        ranges.append("a.id > greatest(%(last)s, %(issued)s) and a.id <= %(mark)s")
-    return ranges or ["false"]
+        ranges.append(("a.id > greatest(%(last)s, %(issued)s) and a.id <= %(mark)s", False))
+    return ranges or [("false", False)]
 
 
 def person_timeline(person_id: int, *, limit: int = TIMELINE, **narrowed: Any) -> list[Activity]:

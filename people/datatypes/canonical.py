@@ -41,6 +41,8 @@ def plain_decimal(value: Decimal) -> str:
 class ExactDecoder(json.JSONDecoder):
     """Decoder of stored JSON that reads amounts as Decimal instead of binary fractions."""
 
+    scan_once: Callable[[str, int], tuple[Any, int]]  # of JSONDecoder; its stubs lack it
+
     def __init__(self, **options: Any) -> None:
         super().__init__(**{**options, "parse_float": Decimal})
 

@@ -101,7 +101,7 @@ def printable_text(text: str) -> str:
 
 def utc_timestamp(moment: datetime) -> str:
     """§A4: return UTC with whole seconds; clients parse exactly this format."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).isoformat(timespec='seconds')[:-6]}Z"  # strftime takes three times as long
 
 
 def asset_timestamp(moment: datetime) -> str:
