@@ -42,7 +42,7 @@ _WAITING = """from unnest(%s::int[], %s::text[], %s::bigint[]) as v (type_id, ke
 Target = int | Problem | None  # the id that a value names, why it names none, or None while it waits
 
 
-@lru_cache(maxsize=4_096, typed=True)  # a batch asks several times for each; 1, 1.0 and True differ
+@lru_cache(maxsize=4_096, typed=True)  # a batch needs each several times; 1, 1.0 and True differ
 def link_key(value: Any) -> str:
     """The value of a link as compared."""
     return key_of(canonical_text(value))

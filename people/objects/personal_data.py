@@ -112,7 +112,7 @@ class RecordsOfMerge(NamedTuple):
 
 
 def records_of_merge(person_merge: PersonMerge) -> RecordsOfMerge:
-    """What a merge which can be undone did with records."""
+    """The numbers of a merge that can be undone."""
     kept = person_merge.kept.get("object_record") or {}
     return RecordsOfMerge(len(kept.get("moved", ())), int(kept.get("replaced", 0)))
 

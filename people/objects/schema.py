@@ -182,7 +182,7 @@ def writable_schema(type_id: int) -> ObjectSchema:
 
     Raises `RejectedError` (`unknown_type`, `unapproved_type`, `retired_type`).
     """
-    with connection.cursor() as cursor:  # asked twice for each batch: building a query takes longer than its answer
+    with connection.cursor() as cursor:  # twice for each batch: to build a query takes longer than to run it
         cursor.execute(
             "select live_id, retired_at from object_type where id = %s and deleted_at is null", [min(type_id, MAX_ID)]
         )

@@ -1,5 +1,6 @@
 """The list of the records of one type: search, filters by fields, columns of its fields, pages, and a file."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -32,7 +33,8 @@ from people.objects.selection import (
 )
 from people.rights import EXPORT_PERSON, VIEW_PERSON
 
-MOST_COLUMNS = 6
+MOST_COLUMNS = 4
+STATES = {"waiting": gettext_lazy("Waiting for what they link to"), "deleted": gettext_lazy("Deleted")}
 EXPORT = EXPORT_PERSON
 
 
@@ -72,11 +74,38 @@ def show_records(request: HttpRequest, type_id: int) -> HttpResponse | FileRespo
         problem=problem,
         values=request.GET,
         conditions=_shown_conditions(request),
+        chips=(chips := _chips(request, schema)),
+        is_filtered=bool(chips or request.GET.get("q") or any(import_number(request.GET, name) for name in OF_IMPORT)),
+        number=queries.with_figures(ObjectType.objects.filter(pk=object_type.pk)).get().number,
+        most_counted=queries.MOST_COUNTED,
         of_import=next((name for name in OF_IMPORT if import_number(request.GET, name)), ""),
         may_import=object_type.is_recordable and request.user.has_perms((records.ADD, records.CHANGE)),
         may_add=request.user.has_perm(records.ADD) and object_type.is_recordable,
         may_export=request.user.has_perm(EXPORT),
     )
+
+
+def _chips(request: HttpRequest, schema: ObjectSchema) -> list[tuple[str, str]]:
+    """A sentence for each filter in force, with the address of the list without it."""
+    conditions = complete_conditions(request.GET)
+    chips = []
+    for place, (name, value) in enumerate(conditions):
+        rest = [*conditions[:place], *conditions[place + 1 :]]
+        sentence = _("%(field)s is “%(value)s”") % {"field": schema.label(name), "value": value}
+        others = {"field": [other for other, _value in rest], "value": [other for _name, other in rest]}
+        chips.append((sentence, _address(request, others)))
+    if state := STATES.get(request.GET.get("state", "")):
+        chips.append((str(state), _address(request, {"state": []})))
+    return chips
+
+
+def _address(request: HttpRequest, changed: Mapping[str, list[str]]) -> str:
+    """The address of the list's first page with other parameters."""
+    query = request.GET.copy()
+    query.pop("before", None)
+    for name, values in changed.items():
+        query.setlist(name, values)
+    return f"?{query.urlencode()}"
 
 
 def _shown_conditions(request: HttpRequest) -> list[tuple[str, str]]:
@@ -105,8 +134,9 @@ def _chosen_columns(request: HttpRequest, schema: ObjectSchema) -> list[RecordFi
     return [field for field in schema.fields.values() if not field.is_dedupe and not field.link_to][:MOST_COLUMNS]
 
 
-def _cells(record: ObjectRecord, columns: list[RecordField]) -> list[str | None]:
-    return [localized_value(field.from_json(record.fields.get(field.api_name))) for field in columns]
+def _cells(record: ObjectRecord, columns: list[RecordField]) -> list[tuple[str, str | None]]:
+    """The name of each column, with the value as it is shown."""
+    return [(field.name, localized_value(field.from_json(record.fields.get(field.api_name)))) for field in columns]
 
 
 def _file(request: HttpRequest, object_type: ObjectType) -> HttpResponse | FileResponse:

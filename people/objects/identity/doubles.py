@@ -199,7 +199,7 @@ def groups_of(
 
 
 def decide_groups(groups: Iterable[Sequence[Member]]) -> Settled:
-    """What becomes of the records of `groups`, which have the newest first."""
+    """The changes to the records of `groups`, which have the newest first."""
     settled = Settled()
     for group in groups:
         stays = next((pk for pk, is_live, _by, is_taken in group if is_live or not is_taken), None)

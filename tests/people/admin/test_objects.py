@@ -118,7 +118,8 @@ def test_records_are_added_found_edited_undone_and_deleted(admin_client):
     of_type = reverse("admin:people_objectrecord_of_type", args=[car.pk])
 
     def shown(query):
-        return [name for name in ("1234 BCD", "=1+1") if f">{name}</a>" in text(admin_client.get(f"{of_type}?{query}"))]
+        page = text(admin_client.get(f"{of_type}?{query}"))
+        return [name for name in ("1234 BCD", "=1+1") if f"<bdi>{name}</bdi></a></th>" in page]
 
     assert shown("") == ["1234 BCD", "=1+1"] and shown("q=1234") == ["1234 BCD"]
     assert shown("field=colour&value=RED") == ["=1+1"] and shown("state=waiting") == ["=1+1"]
@@ -129,6 +130,11 @@ def test_records_are_added_found_edited_undone_and_deleted(admin_client):
     assert "field=colour&amp;field=plate&amp;value=red&amp;value=%3D1%2B1&amp;file=csv" in page
     both_file = admin_client.get(f"{of_type}?{both}=1%2B1&file=csv")
     assert b"1234 BCD" not in b"".join(both_file.streaming_content)
+    page = text(admin_client.get(f"{of_type}?{both}%3D1%2B1&state=waiting&q=nothing&before=9999"))
+    for rest in ("field=plate&amp;value=%3D1%2B1&amp;state", "field=colour&amp;value=red&amp;state"):
+        assert f'href="?{rest}=waiting&amp;q=nothing"' in page  # each filter is a link to the list without it
+    assert "Colour is “red”" in page and "No record matches these filters." in page
+    assert "2 records, the newest first." in text(admin_client.get(of_type))
     assert "at most 5 fields" in text(admin_client.get(f"{of_type}?{'field=colour&value=red&' * 6}"))
     assert "no field “color”" in text(admin_client.get(f"{of_type}?field=color&value=red"))
     assert admin_client.get(f"{of_type}?file=csv&field=color&value=red").status_code == 302
