@@ -64,7 +64,7 @@ def history_page(request: HttpRequest, pk: int) -> HttpResponse:
         smart_list,
         evaluations=evaluations,
         edits=[(entry, audit.entry_sentence(entry)) for entry in audit.entries_of(smart_list, EDITS)],
-        has_slow=any(entry["seconds"] >= SLOW for entry in evaluations),
+        has_slow=any((row.seconds or 0) >= SLOW for row in rows),
         intervals=INTERVALS,
         is_slow=stored_evaluations.is_too_slow_to_refresh(smart_list),
         size_days=SIZE_DAYS,
