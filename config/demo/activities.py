@@ -174,7 +174,7 @@ def demo_activities(demo_type: DemoType, people: int, now: datetime) -> Iterator
         clock = time(chance.randint(8, 19), chance.randrange(60), chance.randrange(60))
         moment = datetime.combine(day, clock, now.tzinfo)
         if moment < arrival(person, now):
-            person %= EARLY  # who was there already
+            person %= EARLY  # a person of the time before
         if moment > now:  # later today: some minutes or hours ago instead
             moment = now - timedelta(minutes=chance.randint(3, 300))
         yield DemoActivity(person, moment, demo_type.values(chance, day))

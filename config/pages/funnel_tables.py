@@ -13,13 +13,13 @@ from config.pages.report_tables import (
     Table,
     Total,
     field_name,
-    grouped,
     number_cell,
     people_address,
     share_cell,
     text_cell,
 )
 from people.core.admin.charts import ChartSeries, ranking_json
+from people.core.admin.numbers import count_text
 from people.fields.catalog import field_catalogue
 
 
@@ -71,8 +71,8 @@ def _totals(rows: Sequence[Any]) -> list[Total]:
     _type_id, finished, _of_previous, of_first, _median = rows[-1]
     share = share_cell(of_first)
     return [
-        Total(_("began"), grouped(began), "", raw={"people": began}),
-        Total(_("went all the way"), grouped(finished), "", share.shown, {"people": finished}),
+        Total(_("began"), count_text(began), "", raw={"people": began}),
+        Total(_("went all the way"), count_text(finished), "", share.shown, {"people": finished}),
     ]
 
 

@@ -19,7 +19,6 @@ from config.pages.report_tables import (
     ReportCell,
     Table,
     Total,
-    grouped,
     moment_cell,
     number_cell,
     people_address,
@@ -28,6 +27,7 @@ from config.pages.report_tables import (
     text_cell,
 )
 from people.core.admin.charts import ChartSeries, chart_json
+from people.core.admin.numbers import count_text
 
 SHADES = 10
 DRAWN = 5  # latest cohorts in the chart, besides all together
@@ -128,7 +128,7 @@ def _retention_totals(people: int, everybody: Sequence[Share]) -> list[Total]:
         for period, (_people, _back, share) in enumerate(everybody[:4])
         if period and share is not None
     ]
-    return [Total(_("People"), grouped(people), "", raw={"count": people}), *shares]
+    return [Total(_("People"), count_text(people), "", raw={"count": people}), *shares]
 
 
 def _of_all(cohorts: Sequence[CohortRow], period: int) -> Share:
@@ -181,7 +181,7 @@ def _grid(chosen: dict[str, Any], cohorts: Sequence[CohortRow], interval: str, e
 
 def _shaded(count: int, share: float | None, address: str, most: float, *, is_partial: bool) -> GridCell:
     shade = 0 if not share else min(SHADES, math.ceil(share * SHADES / most))
-    return GridCell(share_cell(share).shown, grouped(count), shade, is_partial, address)
+    return GridCell(share_cell(share).shown, count_text(count), shade, is_partial, address)
 
 
 def _people_of(chosen: dict[str, Any], row: CohortRow, interval: str, period: int | None) -> str:
@@ -260,8 +260,8 @@ def wait_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
 def _wait_totals(started: int, finished: int, within: Sequence[tuple[int, float]]) -> list[Total]:
     share = share_cell(_share(finished, started)).shown
     return [
-        Total(_("began"), grouped(started), "", raw={"people": started}),
-        Total(_("went on"), grouped(finished), "", share, raw={"people": finished}),
+        Total(_("began"), count_text(started), "", raw={"people": started}),
+        Total(_("went on"), count_text(finished), "", share, raw={"people": finished}),
         *(
             Total(
                 _("%(share)s %% of them within") % {"share": share},
@@ -325,5 +325,5 @@ def span_text(seconds: float) -> str:
     units = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
     size, unit = next((pair for pair in units if seconds >= pair[0]), (1, "second"))
     number = round(seconds / size, 1)
-    shown = grouped(int(number) if number == int(number) else number)
+    shown = count_text(int(number) if number == int(number) else number)
     return _UNITS[unit](1 if number == 1 else 2) % {"number": shown}

@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import localize, number_format
+from django.utils.formats import localize
 from django.utils.translation import gettext as _
 
 from activities.labels import localized_name
 from activities.log import reports as log_reports
 from activities.models import ApprovedField
 from people.core.admin.charts import ChartSeries, ranking_json
+from people.core.admin.numbers import count_text, percent_text
 from people.models import Person
 
 MOST_DRAWN = 12  # groups of bars in a ranking; its table has all of them
@@ -94,21 +95,16 @@ class Table:
         return [(row, self.meters[place] if self.meters else None) for place, row in enumerate(self.rows)]
 
 
-def grouped(value: Any) -> str:
-    """A number in the active language, with its thousands grouped: "2,200"."""
-    return number_format(value, use_l10n=True, force_grouping=True)
-
-
 def text_cell(value: str | None, otherwise: Any = "", url: str = "") -> ReportCell:
     return ReportCell(value or otherwise, value or "", url)
 
 
 def number_cell(value: Any, url: str = "") -> ReportCell:
-    return ReportCell("" if value is None else grouped(value), "" if value is None else value, url)
+    return ReportCell("" if value is None else count_text(value), "" if value is None else value, url)
 
 
 def share_cell(percent: float | None) -> ReportCell:
-    return ReportCell("" if percent is None else f"{localize(percent)} %", "" if percent is None else percent)
+    return ReportCell("" if percent is None else percent_text(percent), "" if percent is None else percent)
 
 
 def percentages(counts: Iterable[int]) -> list[float]:

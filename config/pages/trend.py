@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy
 
 from activities.log import intervals
 from activities.models import ActivityType, ApprovedField
-from config.pages.report_tables import ReportCell, Table, Total, grouped, number_cell
+from config.pages.report_tables import ReportCell, Table, Total, number_cell
 from people.core.admin.charts import ChartSeries, chart_json
+from people.core.admin.numbers import count_text, percent_text
 from smartlists.lists.report_questions import ReportQuestion
 
 MORE_TYPES = ("type_2", "type_3", "type_4")
@@ -189,7 +190,7 @@ def _total(series: TrendSeries, every: Sequence[TrendSeries], points: int) -> To
     average = round(count / points, 1) if points else None
     before = next((sum(row.counts.values()) for row in every if row.is_before and row.of == series.of), None)
     change = round(100 * (count - before) / before, 1) if before else None
-    shown = "" if change is None else f"{'+' if change > 0 else ''}{grouped(change)} %"
+    shown = percent_text(change, has_sign=True)
     raw = {"count": count, "average": average, "change_percent": change}
-    total, mean = grouped(count), "" if average is None else grouped(average)
+    total, mean = count_text(count), "" if average is None else count_text(average)
     return Total(series.label, total, mean, shown, {name: value for name, value in raw.items() if value is not None})

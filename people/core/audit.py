@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import F, Func, Model, TextField, Value
+from django.db.models import F, Func, Model, QuerySet, TextField, Value
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -61,6 +61,12 @@ def write_audit_entry(by: Any, subject: Model, action: str, **parameters: Any) -
         action_flag=flag,
         change_message=json.dumps({"action": action, **parameters}),
     )
+
+
+def entries_of(subject: Model, number: int) -> QuerySet[LogEntry]:
+    """The latest entries about one object, newest first."""
+    of_kind = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(subject))
+    return of_kind.filter(object_id=str(subject.pk)).select_related("user").order_by("-pk")[:number]
 
 
 def entry_sentence(entry: LogEntry) -> str:

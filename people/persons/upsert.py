@@ -386,17 +386,13 @@ class _Batch:
         )
 
     def _announce(self, targets: list[_Target], changes: list[events.FieldChange]) -> None:
-        created = [
-            target
-            for target in targets
-            if self.outcomes[target.rows[0]].status is UpsertStatus.CREATED  # type: ignore[union-attr]
-        ]
+        outcomes = [(target, self.outcomes[target.rows[0]]) for target in targets]
+        created = [target for target, outcome in outcomes if outcome and outcome.status is UpsertStatus.CREATED]
         created_ids = [target.person.pk for target in created]
         if created:
             unsubscribed = {target.person.pk: target.objected_at for target in created if target.person.unsubscribed}
-            came_at = {
-                target.person.pk: self.came_at[target.rows[0]] for target in created if target.rows[0] in self.came_at
-            }
+            dated = [target for target in created if target.rows[0] in self.came_at]
+            came_at = {target.person.pk: self.came_at[target.rows[0]] for target in dated}
             events.publish_event(events.PeopleCreated(created_ids, unsubscribed, came_at), self.source)
         if changes:
             events.publish_event(events.PeopleChanged(changes), self.source)

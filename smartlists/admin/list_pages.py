@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from people.admin.forms import PlaceForm
-from people.core import references
+from people.core import audit, references
 from people.core.admin import charts
 from people.core.admin.base import require_rights, show_page
 from people.core.admin.object_actions import delete_page, duplicate_page, show_undoable_message
@@ -35,6 +35,8 @@ from smartlists.rights import ADD_SMARTLIST, DELETE_SMARTLIST
 from smartlists.rules.text import language
 
 HISTORY = 100
+EDITS = 20
+SLOW = 1  # seconds from which the time of a count is worth a column
 SIZE_DAYS = 180  # of the chart of the list's size
 AUTOMATIC = "automatic"
 INTERVALS = (
@@ -61,6 +63,8 @@ def history_page(request: HttpRequest, pk: int) -> HttpResponse:
         "history",
         smart_list,
         evaluations=evaluations,
+        edits=[(entry, audit.entry_sentence(entry)) for entry in audit.entries_of(smart_list, EDITS)],
+        has_slow=any((row.seconds or 0) >= SLOW for row in rows),
         intervals=INTERVALS,
         is_slow=stored_evaluations.is_too_slow_to_refresh(smart_list),
         size_days=SIZE_DAYS,
@@ -83,12 +87,18 @@ def _changes_chart(evaluations: Sequence[dict[str, Any]]) -> str:
     finished = [entry for entry in reversed(evaluations) if entry["row"].state == StoredEvaluation.State.DONE][1:]
     if len(finished) < 2:
         return ""
-    labels = [date_format(timezone.localtime(entry["row"].as_of), "SHORT_DATETIME_FORMAT") for entry in finished]
+    moments = [timezone.localtime(entry["row"].as_of) for entry in finished]
+    is_by_day = len({moment.date() for moment in moments}) == len(moments)
+    labels = [date_format(moment, "MONTH_DAY_FORMAT" if is_by_day else "SHORT_DATETIME_FORMAT") for moment in moments]
     series = [
         charts.ChartSeries(label, [entry[name] for entry in finished], of)
         for of, (name, label) in enumerate((("joined", _("Joined")), ("left", _("Left"))))
     ]
-    return charts.chart_json(labels, _("As of"), series)
+    return charts.chart_json(labels, _("As of"), series, is_stacked=True) if any(map(any, _counts(series))) else ""
+
+
+def _counts(series: Sequence[charts.ChartSeries]) -> list[Sequence[float | None]]:
+    return [row.counts for row in series]
 
 
 def lists_of_person_page(request: HttpRequest, person_id: int) -> HttpResponse:

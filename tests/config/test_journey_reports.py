@@ -66,7 +66,8 @@ def test_a_retention_report_marks_what_is_not_over_and_leads_to_the_people(clien
     reply = client.get(URL, asked)
     table = reply.context["table"]
     grid = [[row.people.raw, *(cell.share for cell in row.cells)] for row in table.grid.rows]
-    assert grid == [[3, "50.0 %", "0.0 %"], [2, "50.0 %", "0.0 %", "50.0 %"], [0, "", ""], [1, "100.0 %"]]
+    half, none, all_of_them = "50\N{NO-BREAK SPACE}%", "0\N{NO-BREAK SPACE}%", "100\N{NO-BREAK SPACE}%"
+    assert grid == [[3, half, none], [2, half, none, half], [0, "", ""], [1, all_of_them]]
     partial = [[cell.is_partial for cell in row.cells] for row in table.grid.rows]
     assert partial == [[False, False], [False, False, True], [False, True], [True]]
     assert [row.is_cut for row in table.grid.rows] == [False, False, False, True]

@@ -37,7 +37,7 @@ from smartlists.campaigns.running import scheduling as campaign_scheduling
 from smartlists.campaigns.triggers import definition_of_version
 from smartlists.catalog import Catalogue
 from smartlists.lists import diagnostics as list_diagnostics
-from smartlists.models import CampaignEntry, SmartCampaign, SmartList, Webhook
+from smartlists.models import CampaignEntry, CampaignRun, SmartCampaign, SmartList, Webhook
 from smartlists.rights import ADD_SMARTCAMPAIGN, DELETE_SMARTCAMPAIGN
 
 NAME = "admin:smartlists_smartcampaign"
@@ -83,7 +83,9 @@ def campaign_page(
     names = Catalogue()
     failing = campaign_diagnostics.failing_problems(campaign) if campaign else []
     rules = saved_rules_problems(campaign, names) if campaign else []
-    may_activate = bool(may_run and campaign and campaign.state in (State.DRAFT, State.PAUSED))
+    latest_run = _latest_run(campaign) if campaign else None
+    is_startable = bool(campaign and campaign.state in (State.DRAFT, State.PAUSED) and not latest_run)
+    may_activate = bool(may_run and is_startable)
     head = {
         "health": list_diagnostics.problem_messages([*failing, *rules]),
         "campaign": campaign,
@@ -93,12 +95,20 @@ def campaign_page(
         "original": campaign,
         "may_run": may_run,
         "may_activate": may_activate,
+        "latest_run": latest_run,
         "lacking": _activation_reasons(request, campaign, names) if campaign and may_activate else (),
         "may_try_again": may_run and failing,
         "may_pause": may_run and campaign and campaign.state == State.ACTIVE,
         "zone": timezone.get_current_timezone_name(),
     }
     return show_page(request, SmartCampaign, f"campaign_{tab}", str(campaign or title), **{**head, **context})
+
+
+def _latest_run(campaign: SmartCampaign) -> CampaignRun | None:
+    """The latest run of a draft without triggers, which runs on lists and is never activated; None for others."""
+    if campaign.state != State.DRAFT or campaign_definition.load_definition(campaign.definition).triggers:
+        return None
+    return campaign.runs.order_by("-pk").first()
 
 
 def _activation_reasons(request: HttpRequest, campaign: SmartCampaign, names: Catalogue) -> list[Reason]:

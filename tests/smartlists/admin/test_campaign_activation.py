@@ -3,12 +3,13 @@
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
+from django.utils import timezone
 
 from people.definitions import lifecycle
 from smartlists.campaigns import diagnostics
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.catalog import Catalogue
-from smartlists.models import SmartCampaign
+from smartlists.models import CampaignRun, SmartCampaign
 from tests.factories import approved_type
 from tests.smartlists.campaign_factories import add_to_list_step, make_draft_campaign, make_static_list
 
@@ -42,6 +43,31 @@ def reasons_of(campaign, user):
     return [
         (str(problem.code), problem.path) for problem in diagnostics.activation_reasons(campaign, user, Catalogue())
     ]
+
+
+@pytest.mark.parametrize("state", SmartCampaign.State.values)
+@pytest.mark.parametrize("is_run", [False, True], ids=["not run", "run on a list"])
+@pytest.mark.parametrize("has_trigger", [False, True], ids=["by hand", "with a trigger"])
+def test_what_lacks_for_an_activation_is_shown_only_where_one_comes_next(
+    client, admin_user, state, is_run, has_trigger
+):
+    """A campaign that was run on a list and has no trigger is never activated; an active or archived one isn't now."""
+    client.force_login(admin_user)
+    kind = approved_type()
+    campaign = make_draft_campaign(add_to_list_step(make_static_list()))
+    triggers = campaign.definition["triggers"] if has_trigger else []
+    SmartCampaign.objects.filter(pk=campaign.pk).update(
+        state=state, definition=campaign.definition | {"triggers": triggers}, activated_at=timezone.now()
+    )
+    if is_run:
+        CampaignRun.objects.create(campaign=campaign, state=CampaignRun.State.DONE, count=0)
+    if has_trigger:  # for which nothing could trigger it
+        lifecycle.retire_definition(kind, None)
+    for name in ("change", "results", "try"):
+        shown = page(client, campaign, name).content.decode()
+        is_by_hand = state == "draft" and is_run and not has_trigger
+        assert ("Before it can be activated" in shown) == (state in ("draft", "paused") and not is_by_hand), name
+        assert ("Run by hand" in shown) == is_by_hand
 
 
 def test_a_right_that_lacks_is_said_at_the_button_and_at_its_step(client, campaign, marketer):

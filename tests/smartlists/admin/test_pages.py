@@ -229,6 +229,18 @@ def chart_of(page, name):
     return json.loads(page.context[name])
 
 
+def test_the_history_says_who_changed_what_in_words(admin, check):
+    vera, bob = get_user_model().objects.get(username="vera"), get_user_model().objects.create_superuser("bob")
+    made = list_editing.create_smart_list("Checks", parse_rules({"match": "all", "filters": []}, Catalogue()), vera)
+    list_editing.change_smart_list(made, bob, name="Deposits", expected_revision=made.revision)
+    page = admin.get(builder_url("history", made.pk))
+    assert [(str(entry.user), "Checks" in sentence) for entry, sentence in page.context["edits"]] == [
+        ("bob", True),
+        ("vera", False),
+    ]
+    assert "Changes to the list" in page.text and "Took" not in page.text
+
+
 def test_the_history_shows_size_and_changes_as_charts(admin, check):
     """The figures of the charts are those of the stored evaluations; a day without one has the size of the day before."""
     saved = list_editing.create_smart_list("Everybody", {"version": 1, "match": "all", "filters": []}, None)

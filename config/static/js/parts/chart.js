@@ -17,9 +17,11 @@ const style = (name, place) => getComputedStyle(place).getPropertyValue(name).tr
 function formats(chart) {
   const language = document.documentElement.lang || "en";
   const unit = chart.unit ? `\u00a0${chart.unit}` : "";
+  // as pages write them: Spanish would leave four digits without a dot
+  const full = new Intl.NumberFormat(language, { useGrouping: "always", maximumFractionDigits: 4 });
   const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
   return {
-    full: (value) => `${value.toLocaleString(language)}${unit}`,
+    full: (value) => `${full.format(value)}${unit}`,
     short: (value) => `${short.format(value)}${unit}`,
   };
 }
