@@ -58,10 +58,12 @@ def test_the_list_says_who_is_here_in_which_role_and_hides_the_product_itself(cl
     assert ">system<" not in page.text and "gone" not in page.text and "pbkdf2" not in page.text
     assert "gone" in client.get(USERS + "?status=deactivated").text
     found = client.get(USERS + "?q=una n7").context["rows"]
-    assert [row.username for row, _roles, _secured in found] == ["user7"]
+    assert [row.username for row, _roles, _secured, _purposes in found] == ["user7"]
     user("lucia", "Viewer", first_name="Lucía", last_name="García")
     found = client.get(USERS + "?q=garcia lu").context["rows"]
-    assert [row.username for row, _roles, _secured in found] == ["lucia"], "as every search: whatever case and accents"
+    assert [row.username for row, _roles, _secured, _purposes in found] == ["lucia"], (
+        "as every search: whatever case and accents"
+    )
     system = get_user_model().objects.get(username="system")
     assert client.get(f"{USERS}{system.pk}/change/").status_code == 404
 
