@@ -198,6 +198,22 @@ def test_roles_are_edited_in_words_and_show_no_internal_rights(client, boss):
     assert "See people" in page and "Can view" not in page and "log entry" not in page
 
 
+@pytest.mark.parametrize(
+    ("came_from", "back"),
+    [
+        ("http://testserver/admin/people/person/?q=ann", "/admin/people/person/"),
+        ("http://testserver/admin/access/user/", ""),
+        ("https://evil.example/admin/people/person/", ""),
+        ("", ""),
+    ],
+)
+def test_a_refused_page_names_who_can_and_leads_back(client, boss, came_from, back):
+    client.force_login(user("vic", "Viewer"))
+    reply = client.get("/admin/access/user/", headers={"referer": came_from})
+    assert reply.status_code == 403 and "Ask Bea" in reply.text
+    assert reply.context["way_back"] == back and ("Go back" in reply.text) == bool(back)
+
+
 def test_a_button_that_is_not_for_a_role_leads_to_who_can(client, boss):
     draft = draft_type()
     client.force_login(user("quimby", "Marketer"))
