@@ -2,10 +2,12 @@
 
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import translation
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import defaults
 
 from config.access.clients import offered_rights
@@ -70,8 +72,17 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
             "path": request.path,
             "key": asking.help_key(user, right, request.path[: asking.MAX_PATH]),
             "holders": asking.names_in_words(holders),
+            "way_back": _way_back(request),
         }
     return render(request, "403.html", context, status=403)
+
+
+def _way_back(request: HttpRequest) -> str:
+    """The page of the same site from which the reader came; empty for none and for this one."""
+    came_from = request.headers.get("Referer", "")
+    is_here = url_has_allowed_host_and_scheme(came_from, {request.get_host()}, require_https=request.is_secure())
+    path = urlsplit(came_from).path if is_here else ""
+    return path if path.startswith("/admin/") and path != request.path else ""
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

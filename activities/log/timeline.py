@@ -144,7 +144,8 @@ def _entry(activity: Activity, version: Any, plain: bool) -> TimelineEntry:
     activity_type = version.activity_type
     is_translated = activity_type.is_standard and not plain
     for field in (_ShownField(**form) for form in version.shown_fields):
-        name = localized_name(field.name, is_translated)
+        is_channel = is_translated and field.api_name in CHANNEL_FIELDS
+        name = _("Channel") if is_channel else localized_name(field.name, is_translated)
         value = activity.primary_value if field.is_primary else activity.attributes.get(field.api_name)
         if value is not None:
             text = plain_text(value) if plain else _shown_text(value, field, version)

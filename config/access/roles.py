@@ -220,6 +220,11 @@ def role_label(role: str) -> str:
     return f"{role_name(role)}: {WORDS[role][1]}" if role in WORDS else role
 
 
+def role_purpose(role: str) -> str:
+    """The purpose of a role: "sees people, …"; empty for a team's own role."""
+    return str(WORDS[role][1]) if role in WORDS else ""
+
+
 def install_roles(**_options: Any) -> None:
     """Create the roles with the rights of the table; rights that a team added to a role stay."""
     permissions = {

@@ -24,6 +24,7 @@ from config.access.users.forms import InvitationForm, UserForm
 from config.access.users.limits import has_rights_of
 from people.core import audit, words
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, require_rights
+from people.core.admin.object_actions import MenuAction
 from people.core.errors import NotAllowedError, RejectedError
 
 PER_PAGE = 100
@@ -97,11 +98,11 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
             request,
             "users",
             _("Users"),
-            rows=[(user, _role_names(user), user.pk in secured) for user in page],
+            rows=[(user, _role_names(user), user.pk in secured, _purposes(user)) for user in page],
             page=page,
             q=query,
             is_active=is_active,
-            invitations=[(row, _role_names(row)) for row in waiting]
+            invitations=[(row, _role_names(row), _purposes(row)) for row in waiting]
             if is_active and not query and page.number == 1
             else [],
             may_invite=request.user.has_perm(invitations.INVITE),
@@ -171,9 +172,23 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
             form=form,
             account=user,
             roles=_role_names(user),
+            purposes=_purposes(user),
+            actions=self._actions(user, request.user) if may_change else (),
             may_change=may_change,
             has_second_step=mfa.has_second_step(user),
         )
+
+    def _actions(self, user: Any, by: Any) -> list[MenuAction]:
+        """The menu of a user; deactivating comes last."""
+        password = MenuAction(_("Set a new password"), reverse("admin:auth_user_password_change", args=[user.pk]))
+        deactivate = MenuAction(
+            _("Deactivate…"), reverse("admin:access_user_deactivate", args=[user.pk]), is_dangerous=True
+        )
+        return [
+            *([password] if user.has_usable_password() else []),
+            MenuAction(_("Audit log"), reverse("admin:access_user_history", args=[user.pk])),
+            *([deactivate] if user.is_active and user != by else []),
+        ]
 
     def deactivate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show the effects of deactivating and a choice of successors; POST deactivates."""
@@ -238,6 +253,14 @@ def _role_names(holder: Any) -> list[str]:
     names = sorted((group.name for group in holder.groups.all()), key=_role_order)
     full = [_("Full access")] if getattr(holder, "is_superuser", False) else []
     return [*full, *(roles.role_name(name) for name in names)]
+
+
+def _purposes(holder: Any) -> list[str]:
+    """The purposes of the roles of a user or an invitation as sentences, in the order of the roles."""
+    if getattr(holder, "is_superuser", False):
+        return [_("Everything: created at the command line")]
+    names = sorted((group.name for group in holder.groups.all()), key=_role_order)
+    return [purpose[:1].upper() + purpose[1:] for purpose in map(roles.role_purpose, names) if purpose]
 
 
 def _role_order(name: str) -> tuple[int, str]:

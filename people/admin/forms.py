@@ -80,17 +80,24 @@ class ValuesForm(forms.Form):
             self.fields[row.api_name].disabled = is_disabled
 
     @property
-    def groups(self) -> list[tuple[Any, list[forms.BoundField], int, bool]]:
-        """(title, fields, how many have a value, whether it is open): groups without any value or error are folded."""
+    def groups(self) -> list[tuple[Any, list[forms.BoundField], list[forms.BoundField], int, bool]]:
+        """(title, fields with a value or error, empty ones, how many have a value, whether it is open) of each group.
+
+        Groups without any value or error are folded; those of a new person have all fields together.
+        """
         standard = {name for _title, names in GROUPS for name in names}
         groups = [(title, [self[name] for name in names if name in self.fields]) for title, names in GROUPS]
         added_fields = [self[row.api_name] for row in self.rows if row.api_name not in standard]
         groups = [group for group in [*groups, (_("Added fields"), added_fields)] if group[1]]
-        counts = [sum(field.value() not in (None, "") for field in fields) for _title, fields in groups]
-        return [
-            (title, fields, filled, self._is_open(number, fields, filled))
-            for number, ((title, fields), filled) in enumerate(zip(groups, counts, strict=True))
-        ]
+        shown = []
+        for number, (title, fields) in enumerate(groups):
+            filled = [field for field in fields if field.value() not in (None, "")]
+            empty = [field for field in fields if field.value() in (None, "") and not field.errors]
+            if self.is_new or len(empty) == len(fields):  # a fold within a fold
+                empty = []
+            first = [field for field in fields if field not in empty]
+            shown.append((title, first, empty, len(filled), self._is_open(number, fields, len(filled))))
+        return shown
 
     def _is_open(self, number: int, fields: Sequence[forms.BoundField], filled: int) -> bool:
         has_errors = any(field.errors for field in fields)

@@ -13,7 +13,7 @@ class Channel(models.IntegerChoices):
     IMPORT = 4, _("Import")
     CAMPAIGN = 5, _("Smart campaign")
     SYSTEM = 6, _("System")
-    COMMAND = 7, _("Command")
+    COMMAND = 7, _("Command line")
     EVENTS = 8, _("Event source")
     FORM = 9, _("Form")
     LINK = 10, _("Tracked link")

@@ -1,4 +1,4 @@
-"""Encodings of text files by the names that their users know, and samples that show which one a file has."""
+"""Encodings of text files with their usual names, and samples that show which one a file has."""
 
 import re
 

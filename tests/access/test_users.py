@@ -58,10 +58,12 @@ def test_the_list_says_who_is_here_in_which_role_and_hides_the_product_itself(cl
     assert ">system<" not in page.text and "gone" not in page.text and "pbkdf2" not in page.text
     assert "gone" in client.get(USERS + "?status=deactivated").text
     found = client.get(USERS + "?q=una n7").context["rows"]
-    assert [row.username for row, _roles, _secured in found] == ["user7"]
+    assert [row.username for row, _roles, _secured, _purposes in found] == ["user7"]
     user("lucia", "Viewer", first_name="Lucía", last_name="García")
     found = client.get(USERS + "?q=garcia lu").context["rows"]
-    assert [row.username for row, _roles, _secured in found] == ["lucia"], "as every search: whatever case and accents"
+    assert [row.username for row, _roles, _secured, _purposes in found] == ["lucia"], (
+        "as every search: whatever case and accents"
+    )
     system = get_user_model().objects.get(username="system")
     assert client.get(f"{USERS}{system.pk}/change/").status_code == 404
 
@@ -194,6 +196,22 @@ def test_questions_are_bounded(boss):
 def test_roles_are_edited_in_words_and_show_no_internal_rights(client, boss):
     page = client.get(f"/admin/auth/group/{Group.objects.get(name='Viewer').pk}/change/").text
     assert "See people" in page and "Can view" not in page and "log entry" not in page
+
+
+@pytest.mark.parametrize(
+    ("came_from", "back"),
+    [
+        ("http://testserver/admin/people/person/?q=ann", "/admin/people/person/"),
+        ("http://testserver/admin/access/user/", ""),
+        ("https://evil.example/admin/people/person/", ""),
+        ("", ""),
+    ],
+)
+def test_a_refused_page_names_who_can_and_leads_back(client, boss, came_from, back):
+    client.force_login(user("vic", "Viewer"))
+    reply = client.get("/admin/access/user/", headers={"referer": came_from})
+    assert reply.status_code == 403 and "Ask Bea" in reply.text
+    assert reply.context["way_back"] == back and ("Go back" in reply.text) == bool(back)
 
 
 def test_a_button_that_is_not_for_a_role_leads_to_who_can(client, boss):

@@ -54,7 +54,8 @@ def test_the_timeline_names_fields_and_channels_and_keeps_ids_off_the_row():
     with translation.override("es"):
         entry = timeline_entries([change])[0]
         assert entry.primary_text == "Cargo" and "Campaña inteligente" in [value.text for value in entry.values]
-        assert [value.text for value in timeline_entries([joined])[0].on_row] == ["Comando"]
+        on_row = [(value.name, value.text) for value in timeline_entries([joined])[0].on_row]
+        assert on_row == [("Canal", "Línea de comandos")]
         assert timeline_entries([made])[0].on_row[0].text == "API"
     (plain,) = timeline_entries([change], plain=True)
     assert "title" in [value.text for value in plain.values], "programs read the stored value"

@@ -245,6 +245,16 @@ def test_impossible_merges_are_explained(admin):
     assert "an existing person" in post(admin, url("person_merge_with", ann.pk), people="nobody@example.com").text
 
 
+def test_empty_fields_of_a_group_are_folded_unless_they_are_wrong(admin):
+    ann = make_person(first_name="Ann", company="Fabrikam")
+    (person, company, *_others) = admin.get(url("person_change", ann.pk)).context["form"].groups
+    assert {field.name for field in person[1]} == {"email", "first_name"} and "phone" in {f.name for f in person[2]}
+    assert [field.name for field in company[1]] == ["company"]
+    reply = admin.post(url("person_change", ann.pk), {"annual_revenue": "lots", "seen_revision": ann.revision})
+    company = reply.context["form"].groups[1]
+    assert "annual_revenue" in {field.name for field in company[1]}, "a fault is not folded"
+
+
 def test_people_to_merge_are_chosen_by_name_or_from_those_that_look_the_same(admin):
     ann, ben = make_person(first_name="Ann"), make_person(first_name="Ben")
     people = upsert.upsert_people(
