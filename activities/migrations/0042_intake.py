@@ -17,7 +17,7 @@ end $$
 
 
 class Migration(migrations.Migration):
-    dependencies = [("activities", "0040_dropped_events")]
+    dependencies = [("activities", "0041_index_of_senders")]
 
     operations = [
         migrations.CreateModel(

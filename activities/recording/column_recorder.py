@@ -111,7 +111,7 @@ class _ReadyColumns:
     attributes: Sequence[str]
     external_ids: Sequence[str | None] | None
     ids: Sequence[int] = field(default_factory=list)
-    made_digests: Sequence[str] | None = None  # where they were made beforehand
+    made_digests: Sequence[str] | None = None  # None: not made beforehand
 
     def without(self, places: dict[int, Any]) -> "_ReadyColumns":
         is_kept = [place not in places for place in self.places]

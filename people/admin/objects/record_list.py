@@ -52,8 +52,7 @@ def show_records(request: HttpRequest, type_id: int) -> HttpResponse | FileRespo
     rows, problem = selected_records(schema, request.GET)
     page, too_slow = _read_page(request, rows)
     problem = problem or too_slow
-    shown = page[: queries.PAGE]
-    columns = _chosen_columns(request, schema)
+    shown, columns = page[: queries.PAGE], _chosen_columns(request, schema)
     people = queries.people_of(shown) if request.user.has_perm(VIEW_PERSON) else {}
     query = request.GET.copy()
     query.pop("before", None)
