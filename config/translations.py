@@ -53,15 +53,25 @@ def read_catalogue() -> Catalog:
 
 
 def update_catalogue() -> None:
-    """Update the catalogue: add new messages without translation, remove unused ones."""
-    stored, fresh = read_catalogue(), extract_messages()
+    """Update the catalogue: add new messages without translation, remove unused ones.
+
+    A message that has become plural or singular counts as new. The file is replaced once the new one is written whole.
+    """
+    fresh = merge_translations(read_catalogue(), extract_messages())
+    po_file().parent.mkdir(parents=True, exist_ok=True)
+    written = po_file().with_suffix(".new")
+    with written.open("wb") as file:
+        write_po(file, fresh, width=110, no_location=True, omit_header=True, sort_output=True)
+    written.replace(po_file())
+
+
+def merge_translations(stored: Catalog, fresh: Catalog) -> Catalog:
+    """Return `fresh` with the translations of `stored`, message by message of the same form (singular or plural)."""
     for message in fresh:
         existing = stored.get(message.id, message.context) if message.id else None
-        if existing is not None:
+        if existing is not None and existing.pluralizable == message.pluralizable:
             message.string = existing.string
-    po_file().parent.mkdir(parents=True, exist_ok=True)
-    with po_file().open("wb") as file:
-        write_po(file, fresh, width=110, no_location=True, omit_header=True, sort_output=True)
+    return fresh
 
 
 def missing_translations() -> list[str]:

@@ -1,8 +1,11 @@
 """Every text of the product is there in Spanish, too."""
 
 import re
+from io import BytesIO
 
 import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import write_po
 from django.utils import translation
 
 from config import translations
@@ -47,6 +50,25 @@ def test_spanish_addresses_readers_as_tu_everywhere():
 @pytest.mark.parametrize("formal", ["Lo hizo usted.", "Elija un rol.", "Ya existe: elija otro.", "Falló. Inténtelo."])
 def test_formal_spanish_is_noticed(formal):
     assert FORMAL.search(formal)
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [(("%(count)s list", "%(count)s lists"), "%(count)s list"), ("A list", ("A list", "%(count)s lists"))],
+)
+def test_a_message_that_becomes_singular_or_plural_is_new(before, now):
+    stored, fresh = Catalog(locale="es"), Catalog(locale="es")
+    stored.add(before, ("una lista", "listas") if isinstance(before, tuple) else "una lista")
+    stored.add("Kept", "Conservado")
+    fresh.add(now)
+    fresh.add("Kept")
+
+    merged = translations.merge_translations(stored, fresh)
+
+    assert merged["Kept"].string == "Conservado"
+    write_po(BytesIO(), merged)  # raises where a translation has the form of the other
+    [message] = [message for message in merged if message.id == now]
+    assert not any(message.string or ())
 
 
 def test_no_plural_was_taken_letter_by_letter():
