@@ -28,6 +28,8 @@ urlpatterns = [
     path("readyz", readyz),
     path("metrics", metrics.metrics_response),
     path("i18n/setlang/", choose_language, name="set_language"),
+    # before the many pages: programs call them more often than anybody opens a page
+    path("api/", include("config.api.urls")),
     path("", include("config.marketo.urls")),
     path("admin/reports/", admin.site.admin_view(report_pages.reports_page), name="reports"),
     *(
@@ -65,7 +67,6 @@ urlpatterns = [
     path("k/<slug:key>/", form_kiosk.kiosk_page, name="form-kiosk"),
     path("join/", joining.join_page, name="join"),
     path("setup/", admin.site.admin_view(setup.setup_page), name="setup"),
-    path("api/", include("config.api.urls")),
     path("admin/login/", include(ENTRANCE)),
     path("account/", include(ACCOUNT)),
     path("admin/", admin.site.urls),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from django.http import StreamingHttpResponse
@@ -233,15 +234,20 @@ class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
         refuse_unknown_members(self.request.data, ("activities",))
         rows = batch_rows(self.request.data, "activities")
         outcomes = recording_stream.record_values(rows, self.source, self._receiver(), dry_run=dry_run)
-        results = []
-        for index, outcome in enumerate(outcomes):
-            result = recording_stream.outcome_as_dict(outcome)
-            if dry_run and outcome.status is RecordStatus.ADDED:
-                result = {"status": "valid"}
-            results.append({"index": index, **result})
-        statuses = Counter(result["status"] for result in results)
-        sums = {word: statuses[word] for word in ("valid" if dry_run else "added", "repeated", "refused")}
-        if not_kept := sum(outcome.is_left_out for outcome in outcomes):
+        statuses = Counter(map(attrgetter("status"), outcomes))
+        added = "valid" if dry_run else "added"
+        results = [
+            {"index": index, "status": added}
+            if dry_run and outcome.status is RecordStatus.ADDED
+            else {"index": index, **recording_stream.outcome_as_dict(outcome)}
+            for index, outcome in enumerate(outcomes)
+        ]
+        sums = {
+            added: statuses[RecordStatus.ADDED],
+            "repeated": statuses[RecordStatus.REPEATED],
+            "refused": statuses[RecordStatus.REFUSED],
+        }
+        if sums["refused"] and (not_kept := sum(outcome.is_left_out for outcome in outcomes)):
             sums[recording_stream.NOT_KEPT] = not_kept
         return Response({**sums, "results": results})
 

@@ -58,15 +58,16 @@ class ActivityParser:
         """
         if set(map(type, rows)) != {dict} or not set().union(*rows) <= _KNOWN:
             return None
-        types = _cells(rows, "activity_type")
+        cells = _columns(rows, MEMBERS)
+        types = cells["activity_type"]
         if set(map(type, types)) not in ({str}, {int}) or len(set(types)) > 1:
             return None
-        is_creating = _cells(rows, "create_person")
+        is_creating = cells["create_person"]
         creates = self.may_create and all(value is True for value in is_creating)
         if not creates and any(value is not None and value is not False for value in is_creating):
             return None
-        fields = _fields(_cells(rows, "attributes"))
-        lookup_field, people = self._people(_cells(rows, "person"))
+        fields = _fields(cells["attributes"])
+        lookup_field, people = self._people(cells["person"])
         if fields is None or people is None:
             return None
         return ActivityColumns(
@@ -74,10 +75,10 @@ class ActivityParser:
             people,
             lookup_field,
             creates,
-            _cells(rows, "occurred_at"),
-            _cells(rows, "primary_value"),
+            cells["occurred_at"],
+            cells["primary_value"],
             fields,
-            _cells(rows, "external_id") if any("external_id" in row for row in rows) else None,
+            None if cells["external_id"].count(None) == len(rows) else cells["external_id"],
             source_rows=rows,
             row_of=self._translate_checked,
         )
@@ -149,11 +150,16 @@ class ActivityParser:
         return PersonLookup(text, field, create)
 
 
-def _cells(rows: Sequence[dict[str, Any]], name: str) -> list[Any]:
-    return [row.get(name) for row in rows]
+def _columns(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Sequence[Any]]:
+    """The cells of each name, in the order of the rows; None where a row has no such member."""
+    orders = set(map(tuple, rows))
+    if len(orders) > 1:
+        return {name: [row.get(name) for row in rows] for name in names}
+    cells = dict(zip(*orders, zip(*map(dict.values, rows), strict=True), strict=True))
+    return {name: cells.get(name) or [None] * len(rows) for name in names}
 
 
-def _fields(attributes: Sequence[Any]) -> list[tuple[str, list[Any]]] | None:
+def _fields(attributes: Sequence[Any]) -> list[tuple[str, Sequence[Any]]] | None:
     """Columns of the attributes by name; None where most of their cells would be empty, or an entry is no object."""
     if not set(map(type, attributes)) <= {dict, type(None)}:
         return None
@@ -161,7 +167,7 @@ def _fields(attributes: Sequence[Any]) -> list[tuple[str, list[Any]]] | None:
     names = sorted(set().union(*objects))
     if len(names) * len(objects) > MOST_EMPTY + 2 * sum(map(len, objects)):
         return None
-    return [(name, _cells(objects, name)) for name in names]
+    return list(_columns(objects, names).items())
 
 
 def _unknown_members(row: Any) -> list[Problem]:

@@ -33,6 +33,7 @@ DETAILED_BYTES = 1024 * 1024
 NOT_KEPT = "not_kept"  # the number of refused rows for which there was no room
 
 _WORDS = {status: status.encode() for status in RecordStatus}
+_TEXTS = {status: str(status.value) for status in RecordStatus}  # a member's `value` is a call each time
 
 Reader = Callable[[int], bytes]
 
@@ -205,7 +206,8 @@ def _with_key(value: Any, key: str, number: int) -> Any:
 
 def outcome_as_dict(outcome: RecordOutcome) -> dict[str, Any]:
     """The outcome of one row, as batches and streams answer it."""
+    text = _TEXTS[outcome.status]
     if outcome.status is RecordStatus.REFUSED:
-        reply = {"status": outcome.status.value, "errors": [problem_json(problem) for problem in outcome.problems]}
+        reply = {"status": text, "errors": [problem_json(problem) for problem in outcome.problems]}
         return {**reply, "kept": False} if outcome.is_left_out else reply
-    return {"status": outcome.status.value, "id": outcome.activity_id}
+    return {"status": text, "id": outcome.activity_id}

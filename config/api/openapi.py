@@ -61,7 +61,7 @@ PROBLEM = {
         "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}},
         "kept": {
             "type": "boolean",
-            "description": "Of a rejected activity: false if it was not kept to be corrected, for want of room.",
+            "description": "False if a rejected activity was not kept to be corrected, as there is no room for it.",
         },
     },
     "example": {

@@ -10,8 +10,10 @@ from django.db import transaction
 from activities.models import Activity, ActivityKey
 from activities.recording import column_recorder, column_sql, recorder
 from activities.recording.columns import ActivityColumns
+from activities.recording.parsing import ActivityParser
 from activities.recording.rows import RecordStatus
 from activities.recording.schema import schema_of_version
+from config.access.models import User
 from people.core.source import Channel, Source
 from people.definitions import lifecycle
 from people.models import Person
@@ -202,3 +204,33 @@ def test_what_was_checked_by_a_version_that_is_no_longer_live_is_checked_again(c
     lifecycle.retire_definition(check_type, None)
     recorded = column_recorder.record_columns(made, SOURCE)
     assert recorded.others[0].problems[0].code == "retired_type"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_json_rows_are_recorded_as_rows_are_in_whatever_order_they_have_their_members(seed):
+    random = Random(seed)
+    ann = make_person(email="ann@example.com")
+    rows = []
+    for number in range(12):
+        values = {"amount": number, "branch": "Main", "pages": random.choice([1, None, "x", "3"])}
+        members = {
+            "activity_type": "depositCheck",
+            "person": ann.pk,
+            "occurred_at": random.choice(["2026-11-20T10:00:00Z", "2026-11-20 10:00", "soon"]),
+            "primary_value": f"No. {number}",
+            "attributes": values,
+            "external_id": random.choice([None, "k", f"k{number}"]),
+        }
+        if seed:  # seed 0: all alike, as programs send them
+            values.pop(random.choice(["amount", "branch", "none"]), None)
+            members.pop(random.choice(["external_id", "primary_value", "none"]), None)
+            order = random.sample(sorted(members), len(members))
+            members = {name: members[name] for name in order}
+        rows.append(members)
+    made = ActivityParser(User(is_superuser=True)).columns(rows)
+    assert made is not None
+    assert list(made.people) == [ann.pk] * 12
+    assert list(made.occurred_at) == [members["occurred_at"] for members in rows]
+    assert dict(made.fields)["pages"] == tuple(members["attributes"]["pages"] for members in rows) or seed
+    by_columns, by_rows = both_ways(made)
+    assert by_columns == by_rows
