@@ -23,8 +23,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from activities.intake.state import intake_state
-from activities.models import VisitorActivity
+from activities.models import IntakeRequest, VisitorActivity
 from activities.sources import editing
 from activities.visitors import identity
 from people.core.db import locks
@@ -70,7 +69,7 @@ def segment_batches(bench: Bench) -> Iterator[Line]:
                 return _in_parallel(calls[size][turn], lambda mine: _post_all(server.port, headers, mine, size))
 
         def wait_until_empty() -> None:
-            while intake_state().requests:
+            while IntakeRequest.objects.exists():
                 time.sleep(0.02)
 
         def process(size: int, _turn: int) -> int:
