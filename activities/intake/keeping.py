@@ -6,19 +6,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
-
 from activities.recording.notify import Notices
 from activities.segment.times import MAX_TIME
-from activities.sources.usage import Use, note_uses
+from activities.sources.usage import COUNT_SQL, SEEN_SQL, Use, measure_uses, seen_values, use_values
+from people.core.db import prepared
 
 CHANNEL = "intake_kept"
 _BYTES_OF_ONE = 4_096
-_COPY = (
-    "copy intake_request (source_id, received_at, call, sent_at, opts_out, events, size, body)"
-    " from stdin (format binary)"
-)
-_TYPES = ("int8", "timestamptz", "varchar", "varchar", "bool", "int4", "int4", "bytea")
+# one statement is one round trip, and its own transaction; the bodies are sent as they are, not as text
+_KEEP = f"""with kept as (
+    insert into intake_request (source_id, received_at, call, sent_at, opts_out, events, size, body)
+    select w.source_id, w.received_at, w.call, w.sent_at, w.opts_out, w.events, length(w.body), w.body
+    from unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::bool[], %s::int[], %b::bytea[])
+        with ordinality as w (source_id, received_at, call, sent_at, opts_out, events, body, place) order by place),
+used as ({COUNT_SQL}),
+seen as ({SEEN_SQL})
+select """
 _notices = Notices()
 
 
@@ -58,30 +61,20 @@ def readable_sent_at(value: Any) -> str:
 
 
 def keep_requests(requests: Sequence[KeptRequest]) -> None:
-    """Commit the requests in one transaction, and count them in the use of their sources.
+    """Commit the requests together, and count them in the use of their sources.
 
     After an exception nothing is committed, and the same requests may be given again; given twice, they are processed
     twice, and their message ids show it.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        with cursor.copy(_COPY) as copying:
-            copying.set_types(_TYPES)
-            for request in requests:
-                copying.write_row(
-                    (
-                        request.source_id,
-                        request.received_at,
-                        request.call,
-                        request.sent_at,
-                        request.opts_out,
-                        request.events,
-                        len(request.body),
-                        request.body,
-                    )
-                )
-        note_uses(_uses(requests))
-        if _notices.is_due():
-            cursor.execute(f"select pg_notify('{CHANNEL}', '')")
+    columns = [
+        [getattr(request, name) for request in requests]
+        for name in ("source_id", "received_at", "call", "sent_at", "opts_out", "events", "body")
+    ]
+    uses = _uses(requests)
+    with prepared.prepared_cursor() as cursor:
+        notice = f"pg_notify('{CHANNEL}', '')" if _notices.is_due() else "1"
+        cursor.execute(_KEEP + notice, [*columns, *use_values(uses), *seen_values(uses)])
+    measure_uses(uses)
 
 
 def _uses(requests: Sequence[KeptRequest]) -> dict[int, Use]:

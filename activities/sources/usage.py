@@ -34,30 +34,43 @@ class Use:
     new_visitors: int = 0
 
 
+# parameters: see `use_values` and `seen_values`
+COUNT_SQL = """insert into source_day as d (source_id, day, requests, size, accepted, rejected, new_visitors)
+    select w.source_id, (now() at time zone 'utc')::date, requests, size, accepted, rejected, new_visitors
+    from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[])
+        as w (source_id, requests, size, accepted, rejected, new_visitors) order by w.source_id
+    on conflict (source_id, day) do update set requests = d.requests + excluded.requests,
+        size = d.size + excluded.size, accepted = d.accepted + excluded.accepted,
+        rejected = d.rejected + excluded.rejected, new_visitors = d.new_visitors + excluded.new_visitors"""
+SEEN_SQL = """update event_source set last_seen_at = now() where id in (
+    select id from event_source where id = any(%s::bigint[])
+        and (last_seen_at is null or last_seen_at < %s::timestamptz)
+    order by id for no key update skip locked)"""
+
+
 def note_uses(uses: Mapping[int, Use]) -> None:
     """Count the requests of several sources: the last statements of a transaction, in one order, so none deadlocks."""
     if not uses:
         return
-    ids = sorted(uses)
-    columns = [[getattr(uses[pk], name) for pk in ids] for name in Use.__slots__]
     with prepared.prepared_cursor() as cursor:
-        cursor.execute(
-            """insert into source_day as d (source_id, day, requests, size, accepted, rejected, new_visitors)
-            select w.source_id, (now() at time zone 'utc')::date, requests, size, accepted, rejected, new_visitors
-            from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[])
-                as w (source_id, requests, size, accepted, rejected, new_visitors) order by w.source_id
-            on conflict (source_id, day) do update set requests = d.requests + excluded.requests,
-                size = d.size + excluded.size, accepted = d.accepted + excluded.accepted,
-                rejected = d.rejected + excluded.rejected, new_visitors = d.new_visitors + excluded.new_visitors""",
-            [ids, *columns],
-        )
-        cursor.execute(
-            """update event_source set last_seen_at = now() where id in (
-                select id from event_source where id = any(%s::bigint[])
-                    and (last_seen_at is null or last_seen_at < %s::timestamptz)
-                order by id for no key update skip locked)""",
-            [[pk for pk in ids if uses[pk].requests], timezone.now() - SEEN_EVERY],
-        )
+        cursor.execute(COUNT_SQL, use_values(uses))
+        cursor.execute(SEEN_SQL, seen_values(uses))
+    measure_uses(uses)
+
+
+def use_values(uses: Mapping[int, Use]) -> list[Any]:
+    """The parameters of `COUNT_SQL`."""
+    ids = sorted(uses)
+    return [ids, *([getattr(uses[pk], name) for pk in ids] for name in Use.__slots__)]
+
+
+def seen_values(uses: Mapping[int, Use]) -> list[Any]:
+    """The parameters of `SEEN_SQL`."""
+    return [[pk for pk in sorted(uses) if uses[pk].requests], timezone.now() - SEEN_EVERY]
+
+
+def measure_uses(uses: Mapping[int, Use]) -> None:
+    """Add the uses to the metrics."""
     for pk, use in uses.items():
         BYTES.add(pk, number=use.size)
         for outcome, number in (("accepted", use.accepted), ("rejected", use.rejected)):

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,10 +12,10 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Meter:
-    """Processor time by part: of the process `pid`, of this process, and of PostgreSQL, in microseconds of one unit."""
+    """Processor time by part: of processes by name, of this process, and of PostgreSQL, in microseconds of one unit."""
 
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
+    def __init__(self, processes: Mapping[str, int]) -> None:
+        self._processes = processes
         with connection.cursor() as cursor:
             cursor.execute("select pg_backend_pid()")
             self._server = _stat(cursor.fetchone()[0])[1]
@@ -45,7 +45,8 @@ class Meter:
     def _read(self) -> dict[str, float]:
         own = os.times()
         backends = sum(_stat(pid)[0] for pid in _children(self._server)) + _stat(self._server)[0]
-        return {"collector": _stat(self._pid)[0], "this process": own.user + own.system, "PostgreSQL": backends}
+        named = {name: _stat(pid)[0] for name, pid in self._processes.items()}
+        return {**named, "this process": own.user + own.system, "PostgreSQL": backends}
 
 
 def _stat(pid: int) -> tuple[float, int]:

@@ -23,9 +23,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from activities.intake.processing import process_intake
-from activities.intake.state import intake_state
-from activities.models import VisitorActivity
+from activities.models import IntakeRequest, VisitorActivity
 from activities.sources import editing
 from activities.visitors import identity
 from people.core.db import locks
@@ -58,26 +56,33 @@ def segment_batches(bench: Bench) -> Iterator[Line]:
     environment = {"DJANGO_SETTINGS_MODULE": "config.settings", "TEST_DATABASE_NAME": ""}
     with (
         running_collector(0, **environment, TRACKING_NEW_VISITORS_A_DAY="100000000") as server,
-        _processor(environment),
+        _processor(environment) as processor,
     ):
-        headers, meter = _headers(program.write_key), Meter(server.process.pid)
+        headers, meter = (
+            _headers(program.write_key),
+            Meter({"collector": server.process.pid, "second stage": processor.pid}),
+        )
         hold = partial(_lock, program.key.source_id)  # while it is held, the process waits
 
         def post(size: int, turn: int) -> int:
             with meter.of(f"acknowledging, {size}", number):
                 return _in_parallel(calls[size][turn], lambda mine: _post_all(server.port, headers, mine, size))
 
+        def wait_until_empty() -> None:
+            while IntakeRequest.objects.exists():
+                time.sleep(0.02)
+
         def process(size: int, _turn: int) -> int:
             with meter.of(f"processing, {size}", number):
-                while process_intake():
-                    pass
-                return number
+                hold("pg_advisory_unlock")
+                wait_until_empty()
+            hold("pg_advisory_lock")
+            return number
 
         def post_and_process(size: int, turn: int) -> int:
             hold("pg_advisory_unlock")
             _in_parallel(calls[size][ROUNDS + turn], lambda mine: _post_all(server.port, headers, mine, size))
-            while intake_state().requests:
-                time.sleep(0.005)
+            wait_until_empty()
             hold("pg_advisory_lock")
             return number
 
@@ -109,13 +114,13 @@ def _lock(source_id: int, function: str) -> None:
 
 
 @contextmanager
-def _processor(environment: dict[str, str]) -> Iterator[None]:
+def _processor(environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
     """A process that works on the intake."""
     command = [sys.executable, "manage.py", "intake"]
     known = os.environ | {"EMBEDDED_POSTGRES_ATTACH": "1"} | environment
     process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=known)
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(30)

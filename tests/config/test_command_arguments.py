@@ -22,6 +22,7 @@ NOT_TRIED = {
     "collect",
     "dispatch",
     "first_start",
+    "intake",
     "postgres",
     "run",
     "welcome",

@@ -4,23 +4,29 @@ import json
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.core.management import call_command
 from django.utils import timezone
 
 from activities.intake import processing
-from activities.intake.keeping import keep_requests, without_key
+from activities.intake.keeping import without_key
 from activities.intake.personal_data import forget_old_requests
 from activities.intake.state import IntakeState, intake_state, retry_stuck_requests
 from activities.models import IntakeRequest, RecentEvent, SourceDay, VisitorActivity
-from tests.activities.intake.processing import keep, kept, process_all
+from config.observability import probes
+from config.operations.intake_check import check_intake
+from people.core.source import SYSTEM
+from people.models import Person
+from people.privacy import erasure
+from tests.activities.intake.processing import keep, process_all
 from tests.activities.segment.senders import make_program, message
+from tests.activities.visitors.factories import dispatch
 from tests.factories import approved_type
 
 pytestmark = pytest.mark.django_db
 
 
 def deposit(number, **more):
-    return message("track", "Deposit Check", {"check": str(number)}, userId="u-1", **more)
+    return message("track", "Deposit Check", {"check": str(number)}, **{"userId": "u-1", **more})
 
 
 def checks(source):
@@ -133,11 +139,44 @@ def test_the_write_key_is_not_kept():
     assert without_key(body, "") == body
 
 
-def test_nothing_is_kept_of_what_cannot_be_committed():
+def test_an_erase_deletes_stuck_requests_and_drops_the_events_that_wait():
+    approved_type()
     source = make_program()
-    bad = kept(source, deposit(1))
-    bad.source_id = 0
-    with pytest.raises(Exception, match="intake_request"):
-        keep_requests([kept(source, deposit(2)), bad])
-        connection.check_constraints()
-    connection.set_rollback(False)
+    keep(source, message("identify", traits={"email": "ann@example.com"}, userId="u-1"))
+    process_all()
+    dispatch()
+    ann = Person.objects.get(email="ann@example.com")
+    keep(source, message("identify", traits={"email": "ANN@example.com"}, userId="u-2"))
+    keep(source, message("identify", traits={"email": "bob@example.com"}, userId="u-3"))
+    IntakeRequest.objects.update(is_stuck=True)
+    keep(source, deposit(1), deposit(2, userId="u-4"))
+    erasure.erase_people([ann.pk], None, SYSTEM)
+    assert [b"bob@" in bytes(row.body) for row in IntakeRequest.objects.filter(is_stuck=True)] == [True]
+    assert process_all() == 1 and checks(source) == ["2"], "the events of an erased user id are dropped"
+
+
+def test_the_command_shows_empties_and_retries(capsys):
+    approved_type()
+    source = make_program()
+    keep(source, deposit(1))
+    IntakeRequest.objects.update(is_stuck=True)
+    keep(source, deposit(2))
+    finding = check_intake()
+    assert not finding.is_well and "1 could not be processed" in finding.state and "--retry" in finding.advice
+    assert call_command("intake", state=True).startswith("2 requests wait")
+    assert call_command("intake", once=True).startswith("1 requests wait") and checks(source) == ["2"]
+    assert call_command("intake", retry=True).startswith("1 requests")
+    assert call_command("intake", once=True).startswith("0 requests wait") and checks(source) == ["2", "1"]
+    assert check_intake().is_well
+    keep(source, deposit(3), received=timezone.now() - timedelta(minutes=2))
+    assert not check_intake().is_well and "120 s" in check_intake().state
+    values = probes.GAUGES["intake"][2]()
+    assert (values["requests"], values["stuck"]) == (1, 0) and values["oldest_seconds"] > 100
+
+
+def test_the_status_page_names_requests_that_are_stuck(admin_client):
+    source = make_program()
+    assert "Requests of programs to process" in admin_client.get("/admin/status/").text
+    keep(source, deposit(1))
+    IntakeRequest.objects.update(is_stuck=True)
+    assert "1 could not be processed" in admin_client.get("/admin/status/").text

@@ -13,11 +13,13 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 from uuid import UUID
 
 from tests.config.collector.pages import CHROME, SITE, new_batch, new_hit
+from tests.kills import wait_until
 
 TIMEOUT = 20.0
 PAUSE = 0.05
@@ -200,7 +202,12 @@ def end_senders(senders: Sequence[Sender]) -> None:
 
 
 def judge_senders(senders: Sequence[Sender], fetch: Fetch) -> Iterator[str]:
-    """Every fault, as a sentence: what was acknowledged has to be there once, everything else once or not at all."""
+    """Every fault, as a sentence: what was acknowledged has to be there once, everything else once or not at all.
+
+    Requests of programs are processed first.
+    """
+    waiting = partial(fetch, "select count(*), min(error) from intake_request")
+    wait_until(lambda: waiting()[0][0] == 0, waiting)
     for sender in senders:
         yield from sender.faults[:5]
         if sender.kind not in KEPT:
