@@ -21,7 +21,7 @@ from tests.benchmarks.filling import ACTIVITIES, PEOPLE
 
 ROUNDS = 7
 LONGEST, SLOW = 5_000, 2_000  # milliseconds: a way that took longer in all, or once, is not tried again
-PATIENCE = 45  # seconds for one answer of SQL: a slower one is left out
+PATIENCE = 30  # seconds for one answer of SQL: a slower one is left out
 RECENT = "occurred_at >= {now} - 90 * 86400000000 and occurred_at <= {now}"
 STEPS = (
     "select person, occurred_at, true as is_check from {check} union all select person, occurred_at, false from {car}"

@@ -1,6 +1,8 @@
 """People and activities as many lists and pages need them: a few people do much, most do little."""
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 
@@ -38,12 +40,21 @@ def filled(scale: float) -> dict[str, int]:
         cursor.execute("select min(id) from person where email = 'list1@bench.example.com'")
         first = cursor.fetchone()[0]
         with indexes_afterwards():
-            for _part in range(10):  # a transaction each, as recordings are
-                sql = FILL_ACTIVITIES.format(first=first, people=people, activities=activities // 10, **types)
-                cursor.execute(sql.replace("%", "%%"), [])
+            sql = FILL_ACTIVITIES.format(first=first, people=people, activities=activities // 10, **types)
+            with ThreadPoolExecutor(os.cpu_count()) as pool:  # ten transactions: a recording is one, too
+                list(pool.map(_executed, [sql.replace("%", "%%")] * 10))
         cursor.execute("vacuum analyze activity")
         cursor.execute("vacuum analyze person")
     return types
+
+
+def _executed(sql: str) -> None:
+    """Run a statement over a connection of its own."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [])
+    finally:
+        connection.close()
 
 
 @contextmanager
@@ -58,5 +69,7 @@ def indexes_afterwards() -> Iterator[None]:
         for name, _definition in indexes:
             cursor.execute(f'drop index "{name}"')
         yield
+        cursor.execute("set maintenance_work_mem = '512MB'")
         for _name, definition in indexes:
             cursor.execute(definition)
+        cursor.execute("reset maintenance_work_mem")

@@ -5,6 +5,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -78,6 +79,7 @@ def day_sql(moment: str) -> str:
     return f"({moment} - (({moment} % {DAY}) + {DAY}) % {DAY}) // {DAY}"
 
 
+@lru_cache(maxsize=50_000)
 def month_of(day: int) -> str:
     """The month (UTC) of a day since 1970: "2026-11"."""
     return f"{date.fromordinal(_FIRST + day):%Y-%m}"
