@@ -28,7 +28,7 @@ urlpatterns = [
     path("readyz", readyz),
     path("metrics", metrics.metrics_response),
     path("i18n/setlang/", choose_language, name="set_language"),
-    # before the many pages: programs call them more often than anybody opens a page
+    # before the many pages: programs call them more often than users open a page
     path("api/", include("config.api.urls")),
     path("", include("config.marketo.urls")),
     path("admin/reports/", admin.site.admin_view(report_pages.reports_page), name="reports"),
