@@ -76,7 +76,7 @@ def record_columns(
     try:
         _run(batch, dry_run, keep_refused)
     except column_sql.KnownKeyError:
-        # rolled back: once more, with a statement that returns which external ids are known
+        # rolled back: once more, with a statement that returns the known external ids
         batch = _ColumnBatch(columns, source, zone, may_record, follow_merges)
         batch.claims_together = False
         _run(batch, dry_run, keep_refused)
@@ -111,7 +111,7 @@ class _ReadyColumns:
     attributes: Sequence[str]
     external_ids: Sequence[str | None] | None
     ids: Sequence[int] = field(default_factory=list)
-    made_digests: Sequence[str] | None = None  # None: not made beforehand
+    made_digests: Sequence[str] | None = None  # if made beforehand
 
     def without(self, places: dict[int, Any]) -> "_ReadyColumns":
         is_kept = [place not in places for place in self.places]
