@@ -2,13 +2,11 @@
 
 import contextlib
 import ctypes
-import gc
 import logging
 import os
 import re
 import resource
 
-GC_THRESHOLDS = (20_000, 20, 50)  # a batch creates thousands of objects and no cycles
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # glibc's malloc.h
 LARGE_BLOCK = 262_144  # bytes
 
@@ -82,9 +80,9 @@ return_freed_memory()  # before forking: the processes inherit it
 
 def post_worker_init(worker):
     """Exclude the loaded objects of Django from garbage collection."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    from config.server.garbage import spare_loaded_objects  # beside what the worker has imported
+
+    spare_loaded_objects()
 
 
 def worker_exit(_server, _worker):

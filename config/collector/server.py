@@ -1,7 +1,6 @@
 """Runs the collector on uvicorn until SIGTERM; requests accepted by then are committed and answered."""
 
 import errno
-import gc
 import logging
 import resource
 import signal
@@ -15,6 +14,7 @@ from django.db import connection
 from config.collector.application import Collector
 from config.collector.protocol import BoundedProtocol
 from config.observability import outages
+from config.server.garbage import spare_loaded_objects
 from people.core import counters
 
 STATEMENT_SECONDS = 10.0
@@ -22,7 +22,6 @@ CONNECT_SECONDS = 5
 GRACE_SECONDS = 20
 TAKEN_SECONDS = 5
 BACKLOG = 1024
-GC_THRESHOLDS = (20_000, 20, 50)  # as of web processes: a batch makes thousands of objects and no cycles
 logger = logging.getLogger(__name__)
 
 
@@ -46,9 +45,7 @@ def run_collector() -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    gc.collect()
-    gc.freeze()  # all loaded objects stay: collecting them again and again frees nothing
-    gc.set_threshold(*GC_THRESHOLDS)
+    spare_loaded_objects()
     listener = _listen(settings.BIND, settings.COLLECTOR_PORT)
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again once it has ended
         signal.signal(number, signal.SIG_IGN)

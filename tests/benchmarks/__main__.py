@@ -43,12 +43,14 @@ def _run(options: argparse.Namespace) -> int:
 
     from rich.console import Console
 
+    from config.server.garbage import spare_loaded_objects
     from tests.benchmarks.filling import filled
     from tests.benchmarks.harness import MEASUREMENTS, Bench
 
     for module in sorted(found.name for found in pkgutil.iter_modules([str(Path(__file__).parent)])):
         if module not in ITSELF and module.startswith(options.only):
             importlib.import_module(f"tests.benchmarks.{module}")
+    spare_loaded_objects()  # as in a web process
     bench, lines, began = Bench(), [], time.time()
     busy = [os.getloadavg()[0]]
     if not options.only:  # so that what is recorded comes to a log of that size

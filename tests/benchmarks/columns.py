@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 from math import inf
@@ -153,7 +153,7 @@ def _filters(
         yield Line(f"columns: {what}", columns, "ms", hand, columns / hand, f"≤ {limit} ms, ≤ 2", held, note)
 
 
-def _taken(ways: dict[str, Callable[[], Any]], expected: Any, what: str) -> dict[str, float]:
+def _taken(ways: Mapping[str, Callable[[], Any]], expected: Any, what: str) -> dict[str, float]:
     """The least milliseconds of each way, in turns; infinite for one that the time limit ended.
 
     The first run of each has to give the `expected` answer, and counts: a slow way is not run again.

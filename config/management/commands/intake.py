@@ -1,6 +1,5 @@
 """Processes the requests of programs that the collector keeps; a collector starts one such process by itself."""
 
-import gc
 import os
 import signal
 from typing import Any
@@ -10,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from activities.intake.processing import process_intake
 from activities.intake.state import intake_state, retry_stuck_requests
 from config.collector.second_stage import run_second_stage
-from config.collector.server import GC_THRESHOLDS
+from config.server.garbage import spare_loaded_objects
 from people.core import counters
 
 
@@ -36,9 +35,7 @@ class Command(BaseCommand):
         over: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _frame: over.append(received))
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
+        spare_loaded_objects()
         run_second_stage(lambda: bool(over) or (with_parent is not None and os.getppid() != with_parent))
         counters.stop_flusher()
         return "Ended."
