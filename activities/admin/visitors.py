@@ -147,7 +147,7 @@ class VisitorAdmin(PagesAdmin):
         may_associate = request.user.has_perm(ownership.RIGHT) and visitor.state != Visitor.State.BURNT
         owners = (people.get(one.person_id) for one in associations if not (one.to_at or one.undone_at))
         owner = next((person for person in owners if person and person.is_live), None) if may_see_people else None
-        may_see_consents = owner and request.user.has_perm(VIEW_ACTIVITY)
+        may_see_values = request.user.has_perm(VIEW_ACTIVITY)
         return self.page(
             request,
             "visitor",
@@ -157,7 +157,7 @@ class VisitorAdmin(PagesAdmin):
             glance=(glance := glances_of([visitor.pk]).get(visitor.pk, Glance())),
             campaign=[(name, UTM_LABELS[name], value) for name, value in glance.campaign],
             most=devices.MAX_ROWS,
-            consents=consents_of_person(owner.pk) if owner and may_see_consents else None,
+            consents=consents_of_person(owner.pk) if owner and may_see_values else None,
             badge=self.badge(visitor),
             associations=[
                 (
@@ -168,6 +168,8 @@ class VisitorAdmin(PagesAdmin):
                 for association in associations
             ],
             may_associate=may_associate and may_see_people,
+            may_see_people=may_see_people,
+            may_see_values=may_see_values,
             days=days_of_visitor(rows := devices.newest_visitor_rows(visitor)),
             is_bounded=len(rows) == devices.MAX_ROWS,
             waiting=(waiting := devices.count_waiting(visitor)),

@@ -2,7 +2,7 @@
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
 from activities.log.timeline import timeline_entries
@@ -131,3 +131,19 @@ def test_the_row_of_a_visit_has_its_title_and_where_from_but_nothing_that_says_n
     outer = row(referrer_url="https://search.example/?q=1", is_bot=True)
     assert [name for name, _text in outer] == ["page_title", "referrer_url", "is_bot"]
     assert outer[1] == ("referrer_url", "search.example")
+
+
+def test_without_rights_to_people_and_activities_a_visitor_has_no_address_and_no_values(client):
+    site = make_site()
+    visitor = make_visitor(site)
+    make_hit(visitor, site, "example.com/start", version=2, page_title="Secret offer")
+    make_hit(visitor, site, None, said={"email": "ann@example.com", "refused": "blocked_identifier"})
+    user = get_user_model().objects.create_user("vic", is_staff=True)
+    address = f"/admin/activities/visitor/{visitor.pk}/change/"
+    client.force_login(user)
+    shown = {"ann@example.com": "view_person", "Secret offer": "view_activity"}
+    user.user_permissions.add(Permission.objects.get(codename="view_visitor"))
+    assert not [text for text in shown if text in client.get(address).text]
+    for text, right in shown.items():
+        user.user_permissions.add(Permission.objects.get(codename=right))
+        assert text in client.get(address).text
