@@ -136,7 +136,7 @@ def test_the_row_of_a_visit_has_its_title_and_where_from_but_nothing_that_says_n
 def test_without_rights_to_people_and_activities_a_visitor_has_no_address_and_no_values(client):
     site = make_site()
     visitor = make_visitor(site)
-    make_hit(visitor, site, "example.com/start", version=2, page_title="Secret offer")
+    make_hit(visitor, site, "example.com/start", version=3, page_title="Secret offer")
     make_hit(visitor, site, None, said={"email": "ann@example.com", "refused": "blocked_identifier"})
     user = get_user_model().objects.create_user("vic", is_staff=True)
     address = f"/admin/activities/visitor/{visitor.pk}/change/"
