@@ -12,8 +12,8 @@ from people.core.db import prepared
 from people.core.source import Source
 
 CHUNK = 500  # rows that the server reads while the next ones are made
-PROBED = 200  # keys of a batch that are searched before all are written
-PROBED_FROM = 2_000  # keys of a batch that is so searched
+LARGE = 2_000  # rows
+PROBED, PROBED_OF_LARGE = 20, 200  # keys of a batch that are searched before all are written
 SPECIAL = "\\\t\n\r"  # to COPY
 _COPY_KEYS = "copy activity_key (person_id, activity_type_id, external_id, activity_id, digest) from stdin"
 
@@ -28,12 +28,14 @@ def claim_all_keys(
     """Store the keys of a batch, or none of them where one is found to be stored already.
 
     `digests` are those of the rows, in hexadecimal. Waits for a concurrent transaction that stores one of the keys.
-    Raises KnownKeyError where one is found only when it is written: a savepoint and a search before each small batch
-    would cost more than recording one again when that happens.
+    A batch that is sent again, or most of it, is noticed by a search for some of its keys. Raises KnownKeyError where a
+    known key is noticed only when it is written: a savepoint around each batch would cost more than recording such a
+    batch again.
     """
     # one order in all transactions: no deadlock
     rows = sorted(zip(people, external_ids, ids, digests, strict=True))
-    if len(rows) >= PROBED_FROM and _is_any_known(type_id, rows[:: len(rows) // PROBED]):
+    probed = PROBED_OF_LARGE if len(rows) >= LARGE else PROBED
+    if _is_any_known(type_id, rows[:: max(1, len(rows) // probed)]):
         return False
     whole = "".join(external_ids)
     if any(mark in whole for mark in SPECIAL):

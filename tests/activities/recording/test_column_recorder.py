@@ -175,7 +175,7 @@ def test_people_by_id_shared_addresses_and_new_people():
 
 def test_a_known_key_that_the_server_finds_while_more_of_them_are_written(monkeypatch):
     monkeypatch.setattr(column_sql, "CHUNK", 100)
-    monkeypatch.setattr(column_sql, "PROBED", 1)
+    monkeypatch.setattr(column_sql, "PROBED_OF_LARGE", 1)
     make_person(email="ann@example.com")
     column_recorder.record_columns(columns(row("ann@example.com", 1, "k0001")), SOURCE)
     recorded = column_recorder.record_columns(
@@ -183,6 +183,18 @@ def test_a_known_key_that_the_server_finds_while_more_of_them_are_written(monkey
     )
     assert {place: str(outcome.status) for place, outcome in recorded.others.items()} == {1: "repeated"}
     assert len(stored()[1]) == 4000 and recorded.ids[1] is None
+
+
+def test_a_call_that_is_sent_again_is_noticed_before_anything_is_written(monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise AssertionError("recorded a second time by another way")
+
+    made = columns(*[row("ann@example.com", n, f"k{n:04}") for n in range(300)])
+    make_person(email="ann@example.com")
+    column_recorder.record_columns(made, SOURCE)
+    monkeypatch.setattr(column_sql, "KnownKeyError", refuse)
+    recorded = column_recorder.record_columns(made, SOURCE)
+    assert {str(outcome.status) for outcome in recorded.others.values()} == {"repeated"} and len(recorded.others) == 300
 
 
 def test_a_dry_run_says_the_same_and_keeps_nothing():
