@@ -59,3 +59,15 @@ def test_the_timeline_names_fields_and_channels_and_keeps_ids_off_the_row():
         assert timeline_entries([made])[0].on_row[0].text == "API"
     (plain,) = timeline_entries([change], plain=True)
     assert "title" in [value.text for value in plain.values], "programs read the stored value"
+
+
+@pytest.mark.parametrize(("language", "amount", "pages"), [("en", "1,465.19", "9,613"), ("es", "1.465,19", "9.613")])
+def test_numbers_are_written_in_the_users_language_and_stay_raw_for_programs(language, amount, pages):
+    approved_type()
+    (outcome,) = record_rows(new_activity(make_person().pk, amount="1465.19", pages=9613))
+    activity = Activity.objects.get(pk=outcome.activity_id)
+    with translation.override(language):
+        (entry,), (plain,) = timeline_entries([activity]), timeline_entries([activity], plain=True)
+    assert {"amount": amount, "pages": pages}.items() <= {value.api_name: value.text for value in entry.values}.items()
+    raw = {value.api_name: value.text for value in plain.values}
+    assert (raw["amount"], raw["pages"]) == ("1465.19", "9613")
