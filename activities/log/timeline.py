@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ from activities.labels import localized_name, purpose_name
 from activities.models import CONSENT_TYPES, Activity, ActivityField, ActivityVersion
 from activities.types.standard import CHANGES, CHANNEL_NAMES
 from people.core.source import Channel
+from people.datatypes.display import localized_number
+from people.datatypes.registry import BY_NAME
 from people.fields.catalog import shown_label
 from people.models import PersonField
 
@@ -192,7 +195,17 @@ def _local_text(value: Any, field: _ShownField) -> str:
         return date_format(date.fromisoformat(value), "DATE_FORMAT")
     if field.data_type == "datetime":
         return date_format(timezone.localtime(datetime.fromisoformat(value)), "DATETIME_FORMAT")
+    if BY_NAME[field.data_type].is_number:
+        return _local_number(value, field.api_name)
     return plain_text(value)
+
+
+def _local_number(value: Any, field_name: str) -> str:
+    """A stored number in the active language; primary values are stored as text."""
+    try:
+        return localized_number(Decimal(str(value)), field_name)
+    except InvalidOperation:
+        return plain_text(value)
 
 
 def plain_text(value: Any) -> str:

@@ -41,16 +41,22 @@ def _item(title: Any, icon: str, name: str, permission: str) -> dict[str, Any]:
 
 
 def is_people_page(request: Any) -> bool:
-    """Return whether a page belongs to people, also where its address is below activity types or object records."""
+    """Return whether a page belongs to people, also where its address is below something else."""
     stem = str(reverse("admin:activities_activitytype_changelist"))
     of_people = tuple(f"{stem}{page}/" for page in ("timeline", "record", "consents", "withdraw"))
-    of_objects = reverse("admin:people_objectrecord_of_person", args=[0]).removesuffix("0/")
-    return request.path.startswith((str(reverse("admin:people_person_changelist")), *of_people, of_objects))
+    others = ("people_objectrecord_of_person", "smartlists_smartlist_of_person")
+    elsewhere = (reverse(f"admin:{name}", args=[0]).removesuffix("0/") for name in others)
+    return request.path.startswith((str(reverse("admin:people_person_changelist")), *of_people, *elsewhere))
 
 
 def is_types_page(request: Any) -> bool:
     types = str(reverse("admin:activities_activitytype_changelist"))
     return request.path.startswith(types) and not is_people_page(request)
+
+
+def is_smart_lists_page(request: Any) -> bool:
+    lists = str(reverse("admin:smartlists_smartlist_changelist"))
+    return request.path.startswith(lists) and not is_people_page(request)
 
 
 def is_objects_page(request: Any) -> bool:
@@ -133,7 +139,8 @@ UNFOLD: dict[str, Any] = {
                     _item(_("People"), "group", "people_person", VIEW_PERSON) | {"active": is_people_page},
                     _item(_("Objects"), "deployed_code", "people_objecttype", VIEW_OBJECTTYPE)
                     | {"active": is_objects_page},
-                    _item(_("Smart lists"), "filter_alt", "smartlists_smartlist", VIEW_SMARTLIST),
+                    _item(_("Smart lists"), "filter_alt", "smartlists_smartlist", VIEW_SMARTLIST)
+                    | {"active": is_smart_lists_page},
                     _item(_("Smart campaigns"), "bolt", "smartlists_smartcampaign", VIEW_SMARTCAMPAIGN),
                     _item(_("Static lists"), "list_alt", "people_staticlist", VIEW_STATICLIST),
                     _item(_("Forms"), "dynamic_form", "activities_form", VIEW_FORM),

@@ -1,8 +1,7 @@
 """Forms of people, lists and fields: they carry the typed values; the functions that save them validate."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -10,7 +9,6 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.formats import localize, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -55,8 +53,6 @@ GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
         ),
     ),
 )
-
-GROUPED = 10_000
 
 
 class PersonValueField(forms.CharField):
@@ -123,27 +119,6 @@ def _sentence(problem: Problem) -> str:
 
 def field_label(row: PersonField) -> str:
     return shown_label(row.api_name, row.label)
-
-
-def localized_number(value: float | Decimal) -> str:
-    """A number in the active locale; thousands are grouped from five digits on, so that years stay plain."""
-    text = canonical_text(value)
-    return text if "e" in text else number_format(text, use_l10n=True, force_grouping=not -GROUPED < value < GROUPED)
-
-
-def localized_value(value: Any) -> str | None:
-    """A canonical value in the active locale; None without a value."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool):
-        return _("Yes") if value else _("No")
-    if isinstance(value, datetime):
-        return localize(timezone.localtime(value))
-    if isinstance(value, date):
-        return localize(value)
-    if isinstance(value, int | float | Decimal):
-        return localized_number(value)
-    return canonical_text(value)
 
 
 def _value_field(row: PersonField, person: Person | None) -> PersonValueField:

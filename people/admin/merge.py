@@ -11,9 +11,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from people.admin.forms import PasteForm, field_label, localized_value
+from people.admin.forms import PasteForm, field_label
 from people.core.admin.base import PagesAdmin, parse_ids, parse_number, problem_text, request_source, require_rights
 from people.core.errors import RejectedError
+from people.datatypes.display import localized_value
 from people.datatypes.keys import MAX_ID
 from people.lists import static_lists
 from people.models import Person, PersonField, PersonMerge
@@ -117,7 +118,7 @@ def _field_rows(preview: person_merge.MergePreview) -> list[tuple[str, Any, list
         (
             labels[field.info.api_name],
             field,
-            [(person.pk, localized_value(field.values[person.pk])) for person in preview.people],
+            [(person.pk, localized_value(field.values[person.pk], field.info.api_name)) for person in preview.people],
         )
         for field in preview.fields
     ]

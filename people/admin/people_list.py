@@ -12,10 +12,10 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from people.admin.forms import localized_value
 from people.admin.people_request import PeopleRequest
 from people.core.admin.base import PagesAdmin, problem_text
 from people.core.errors import RejectedError
+from people.datatypes.display import localized_value
 from people.datatypes.keys import MAX_ID
 from people.datatypes.registry import BOOLEAN_OPERATORS, TEXT_OPERATORS
 from people.directory import columns as directory_columns
@@ -174,7 +174,7 @@ def _cell(
         return PeopleListCell(moment=value, label=fields[name].shown_label)
     is_telling = fields[name].data_type.operators is TEXT_OPERATORS
     label = "" if is_telling else fields[name].shown_label
-    return PeopleListCell(localized_value(value), None, fields[name].data_type.is_number, label)
+    return PeopleListCell(localized_value(value, name), None, fields[name].data_type.is_number, label)
 
 
 def _heading(name: str, people_request: PeopleRequest, fields: Mapping[str, FieldInfo], by: Any) -> Heading:

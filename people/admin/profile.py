@@ -7,9 +7,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from people.admin.forms import ValuesForm, field_label, localized_value
+from people.admin.forms import ValuesForm, field_label
 from people.core.admin.base import PagesAdmin, parse_number, problem_text, request_source, require_rights
 from people.core.errors import RejectedError
+from people.datatypes.display import localized_value
 from people.datatypes.keys import MAX_ID
 from people.fields import catalog
 from people.models import Person, PersonNote
@@ -89,7 +90,7 @@ def _about(request: HttpRequest, person: Person, changed: str = "", problem: str
     fields_by_name = catalog.field_catalogue()
     form = ValuesForm(None, person)
     rows = [
-        (row, localized_value(catalog.person_value(person, fields_by_name[row.api_name])))
+        (row, localized_value(catalog.person_value(person, fields_by_name[row.api_name]), row.api_name))
         for row in form.rows
         if row.api_name in fields_by_name
     ]

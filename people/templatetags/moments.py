@@ -1,6 +1,6 @@
 """Display of moments on pages: relative under a week, else exact; the exact time is always the title."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django import template
 from django.utils import timezone
@@ -39,6 +39,14 @@ def moment_of_day(when: datetime) -> SafeString:
         text,
         date_format(local, "TIME_FORMAT"),
     )
+
+
+@register.filter
+def day_heading(day: date) -> SafeString | str:
+    """The day as a heading; “Today” and “Yesterday” of the active zone stand before their date."""
+    shown, age = date_format(day, "DATE_FORMAT"), (timezone.localdate() - day).days
+    name = {0: _("Today"), 1: _("Yesterday")}.get(age)
+    return format_html('{} <span class="ca-muted">{}</span>', name, shown) if name else shown
 
 
 def relative_age(age: timedelta) -> str:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from people.admin.forms import PlaceForm
+from people.admin.persons import person_actions
 from people.core import audit, references
 from people.core.admin import charts
 from people.core.admin.base import require_rights, show_page
@@ -102,7 +103,7 @@ def _counts(series: Sequence[charts.ChartSeries]) -> list[Sequence[float | None]
 
 
 def lists_of_person_page(request: HttpRequest, person_id: int) -> HttpResponse:
-    """The smart lists that a person is on now; for the person's page, or a page of its own without scripts."""
+    """The smart lists that a person is on now; a tab of the person, or a part of their page."""
     require_rights(request, VIEW_PERSON, lists_of_person.VIEW)
     person = get_object_or_404(Person.objects.live(), pk=min(person_id, datatype_keys.MAX_ID))
     context: dict[str, Any] = {
@@ -111,8 +112,8 @@ def lists_of_person_page(request: HttpRequest, person_id: int) -> HttpResponse:
     }
     if "HX-Request" in request.headers:
         return render(request, "smartlists/_of_person.html", context)
-    title = _("Smart lists of %(person)s") % {"person": person}
-    return show_page(request, SmartList, "of_person", title, **context)
+    of_person: dict[str, Any] = {"opts": Person._meta, "original": person, "actions": person_actions(request, person)}
+    return show_page(request, SmartList, "of_person", str(person), **context, **of_person)
 
 
 def text_form_page(request: HttpRequest, pk: int) -> HttpResponse:

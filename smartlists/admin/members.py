@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from people.admin.forms import localized_value
 from people.admin.transfers import export_response
 from people.core.admin.base import require_rights
 from people.core.errors import RejectedError
 from people.core.numerals import whole_number
+from people.datatypes.display import localized_value
 from people.fields import catalog
 from people.fields.catalog import FieldInfo
 from people.models import Person, StaticList
@@ -141,7 +141,7 @@ def _rows(person_ids: Sequence[int], columns: Sequence[FieldInfo]) -> list[tuple
     """The live people, each with the values of the columns as they are shown."""
     people = Person.objects.live().in_bulk(person_ids)
     return [
-        (person, [localized_value(catalog.person_value(person, column)) for column in columns])
+        (person, [localized_value(catalog.person_value(person, column), column.api_name) for column in columns])
         for person_id in person_ids
         if (person := people.get(person_id))
     ]

@@ -66,7 +66,7 @@ class StepCountsSerializer(StrictSerializer):
     path = serializers.CharField(help_text="As in the steps of entries: the position from 0; in branches 2.0.1.")
     do = serializers.ChoiceField(choices=sorted(campaign_definition.STEPS.classes))
     reached = StrictIntegerField(help_text="People who came to the step; those who still wait for it included.")
-    waiting = StrictIntegerField(help_text="People who wait for the step.")
+    waiting = StrictIntegerField(help_text="People who wait for the step; at a wait, those whose wait is not over.")
     done = StrictIntegerField()
     nothing = StrictIntegerField(help_text="People the step had nothing to do for.")
     queued = StrictIntegerField(help_text="People whose call or email is on its way.")

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from activities.models import ActivityType, ApprovedField
 from people.core import job_model, messages
@@ -334,7 +335,7 @@ class StepOutcome(models.Model):
     """The outcome of one step for one entry, written in the transaction of its effect: exactly one of each."""
 
     class Outcome(models.TextChoices):
-        DONE = "done", _("Done")
+        DONE = "done", pgettext_lazy("outcome of a step", "Done")
         NOTHING = "nothing", _("Nothing to do")
         QUEUED = "queued", _("On its way")
         FAILED = "failed", _("Failed")

@@ -1,6 +1,7 @@
 """Numbers are written in one way on pages, in charts and in tables, in both languages."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from django.utils import translation
 
 from config.pages.report_tables import number_cell, share_cell
 from people.core.admin.numbers import count_text, percent_text
+from people.datatypes.display import localized_value
 
 SCRIPTS = sorted(Path(settings.BASE_DIR, "config/static/js").rglob("*.js"))
 SPACE = "\N{NO-BREAK SPACE}"
@@ -22,6 +24,16 @@ def test_thousands_are_grouped_from_four_digits_on(language, expected):
     with translation.override(language):
         assert [count_text(number) for number in (0, 999, 9613, 2_476_600, 1683.5)] == expected
         assert number_cell(9613).shown == expected[2] and number_cell(9613).raw == 9613
+
+
+@pytest.mark.parametrize(("language", "expected"), [("en", ["3,442", "1,465.19"]), ("es", ["3.442", "1.465,19"])])
+def test_values_of_people_records_and_activities_are_written_alike(language, expected):
+    with translation.override(language):
+        assert [localized_value(number) for number in (3442, Decimal("1465.19"))] == expected
+        for name in ("Year", "modelYear", "model_year", "Año del modelo"):
+            assert localized_value(2024, name) == "2024"
+        assert localized_value(31100, "Year") == localized_value(31100, "Price")
+        assert localized_value(-9613, "Yearly miles") == expected[0].replace("3", "-9", 1).replace("442", "613")
 
 
 @pytest.mark.parametrize(("language", "point"), [("en", "."), ("es", ",")])

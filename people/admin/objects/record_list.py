@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from people.admin.forms import localized_value
 from people.admin.transfers import export_response
 from people.core import audit
 from people.core.admin.base import parse_number, require_rights, show_page
 from people.core.db.time_limit import StatementTooSlowError, statement_limit
 from people.core.errors import RejectedError
+from people.datatypes.display import localized_value
 from people.datatypes.keys import MAX_ID
 from people.models import ObjectRecord, ObjectType
 from people.objects import export_kind, queries, records
@@ -67,7 +67,7 @@ def show_records(request: HttpRequest, type_id: int) -> HttpResponse | FileRespo
         columns=columns,
         fields=schema.fields.values(),
         chosen={field.api_name for field in columns},
-        rows=[(record, people.get(record.person_id or 0), _cells(record, columns)) for record in shown],
+        rows=[(record, people.get(record.person_id or 0), cells_of_record(record, columns)) for record in shown],
         next_before=shown[-1].pk if len(page) > len(shown) else None,
         parameters=query.urlencode(),
         problem=problem,
@@ -133,9 +133,11 @@ def _chosen_columns(request: HttpRequest, schema: ObjectSchema) -> list[RecordFi
     return [field for field in schema.fields.values() if not field.is_dedupe and not field.link_to][:MOST_COLUMNS]
 
 
-def _cells(record: ObjectRecord, columns: list[RecordField]) -> list[tuple[str, str | None]]:
-    """The name of each column, with the value as it is shown."""
-    return [(field.name, localized_value(field.from_json(record.fields.get(field.api_name)))) for field in columns]
+def cells_of_record(record: ObjectRecord, columns: list[RecordField]) -> list[tuple[RecordField, str | None]]:
+    """Each column, with the value as it is shown."""
+    return [
+        (field, localized_value(field.from_json(record.fields.get(field.api_name)), field.name)) for field in columns
+    ]
 
 
 def _file(request: HttpRequest, object_type: ObjectType) -> HttpResponse | FileResponse:

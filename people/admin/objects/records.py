@@ -11,13 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from people.admin.forms import localized_value
 from people.admin.objects.forms import RecordForm, changed_fields
-from people.admin.objects.record_list import show_records
+from people.admin.objects.record_list import cells_of_record, show_records
 from people.admin.persons import person_actions
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, problem_text, request_source, require_rights
 from people.core.admin.object_actions import MenuAction, action_menu
 from people.core.errors import ConflictError, RejectedError
+from people.datatypes.display import localized_value
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.models import ObjectChange, ObjectRecord, ObjectType, Person
 from people.objects import queries, records, removal
@@ -207,10 +207,7 @@ def show_records_of_person(request: HttpRequest, person_id: int) -> HttpResponse
         types=types,
         chosen=chosen,
         fields=fields,
-        rows=[
-            (row, [localized_value(field.from_json(row.fields.get(field.api_name))) for field in fields])
-            for row in rows[: queries.PAGE]
-        ],
+        rows=[(row, cells_of_record(row, fields)) for row in rows[: queries.PAGE]],
         next_before=rows[queries.PAGE - 1].pk if len(rows) > queries.PAGE else None,
         actions=person_actions(request, person),
     )
@@ -248,7 +245,7 @@ def _shown_person(request: HttpRequest, record: ObjectRecord) -> Person | None:
 def _shown_values(record: ObjectRecord, schema: ObjectSchema) -> list[tuple[str, str | None]]:
     """(name, localized value) of each field of the live version."""
     values = queries.shown_values(record, schema)
-    return [(field.name, localized_value(values.get(name))) for name, field in schema.fields.items()]
+    return [(field.name, localized_value(values.get(name), field.name)) for name, field in schema.fields.items()]
 
 
 def _history(record: ObjectRecord, before: int | None) -> dict[str, Any]:
@@ -263,7 +260,7 @@ def _history(record: ObjectRecord, before: int | None) -> dict[str, Any]:
 
 def _shown_changes(change: ObjectChange, schema: ObjectSchema) -> list[tuple[str, str | None, str | None]]:
     rows = changed_fields(change.changes, schema)
-    return [(name, localized_value(old), localized_value(new)) for name, old, new in rows]
+    return [(name, localized_value(old, name), localized_value(new, name)) for name, old, new in rows]
 
 
 def _actions(request: HttpRequest, record: ObjectRecord) -> list[MenuAction]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from people.admin.forms import localized_value
 from people.admin.objects.forms import changed_fields
+from people.datatypes.display import localized_value
 from people.models import ObjectChange, ObjectType
 from people.objects.schema import schema_of_number
 
@@ -36,6 +36,6 @@ def record_entries(changes: Iterable[Any], types: Mapping[int, ObjectType]) -> l
     entries = []
     for change in changes:
         rows = changed_fields(change.changes, schema_of_number(change.object_type_id, change.version))
-        changed = [(name, localized_value(old), localized_value(new)) for name, old, new in rows]
+        changed = [(name, localized_value(old, name), localized_value(new, name)) for name, old, new in rows]
         entries.append(RecordEntry(change, change.record_name, types[change.object_type_id], changed))
     return entries

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from smartlists.admin.campaigns.run_chips import entered_by_runs
 from smartlists.campaigns.definitions import model as campaign_definition
 from smartlists.campaigns.definitions import sentences as campaign_sentences
 from smartlists.campaigns.running import step_counts
@@ -19,8 +20,12 @@ def flow_of(campaign: SmartCampaign, names: Catalogue, webhooks: Mapping[int, st
         return None
     by_path = {counts.path: counts for counts in counted.steps}
     triggers = [campaign_sentences.trigger_sentence(trigger, names) for trigger in counted.definition.triggers]
+    runs, other_runs = entered_by_runs(campaign, counted.runs)
     return {
         "triggers": triggers,
+        "triggered": counted.entered - sum(counted.runs.values()),
+        "runs": runs,
+        "other_runs": other_runs,
         "entered": counted.entered,
         "is_partial": counted.is_partial,
         "limit": step_counts.MAX_ENTRIES,
@@ -46,6 +51,7 @@ def _step(
     webhooks: Mapping[int, str],
 ) -> Json:
     shown: Json = {"number": campaign_sentences.displayed_path(counts.path), "counts": counts, "branches": ()}
+    shown["is_wait"] = isinstance(step, campaign_definition.Wait)
     if not isinstance(step, campaign_definition.Choose):
         return shown | {"sentence": campaign_sentences.step_sentence(step, names, webhooks)}
     labels = [campaign_sentences.audience_sentence(choice.when, names) for choice in step.choices]

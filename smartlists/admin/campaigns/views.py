@@ -1,6 +1,7 @@
 """The pages of a campaign besides its builder: results, trial and run, and the actions of their buttons."""
 
 from datetime import UTC, timedelta
+from math import ceil
 from typing import Any
 
 from django.contrib import messages
@@ -22,20 +23,21 @@ from people.core.admin.object_actions import MenuAction, action_menu, delete_pag
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.models import Person
-from people.rights import EXPORT_PERSON, VIEW_PERSON
+from people.rights import EXPORT_PERSON
+from smartlists.admin.campaigns.entry_rows import rows_of_entries
 from smartlists.admin.campaigns.flow import flow_of
 from smartlists.admin.campaigns.reasons import Reason, link_reasons
+from smartlists.admin.campaigns.run_chips import chip_of_run
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import dry_run
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import results as campaign_results
 from smartlists.campaigns.definitions import model as campaign_definition
-from smartlists.campaigns.definitions import sentences as campaign_sentences
 from smartlists.campaigns.entries import counters as campaign_counters
 from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling as campaign_scheduling
-from smartlists.campaigns.triggers import definition_of_version
 from smartlists.catalog import Catalogue
+from smartlists.evaluation.near_misses import duration_text
 from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.models import CampaignEntry, CampaignRun, SmartCampaign, SmartList, Webhook
 from smartlists.rights import ADD_SMARTCAMPAIGN, DELETE_SMARTCAMPAIGN
@@ -84,7 +86,9 @@ def campaign_page(
     failing = campaign_diagnostics.failing_problems(campaign) if campaign else []
     rules = saved_rules_problems(campaign, names) if campaign else []
     latest_run = _latest_run(campaign) if campaign else None
-    is_startable = bool(campaign and campaign.state in (State.DRAFT, State.PAUSED) and not latest_run)
+    is_startable = bool(
+        campaign and campaign.state in (State.DRAFT, State.PAUSED) and not _is_never_activated(campaign, latest_run)
+    )
     may_activate = bool(may_run and is_startable)
     head = {
         "health": list_diagnostics.problem_messages([*failing, *rules]),
@@ -96,6 +100,7 @@ def campaign_page(
         "may_run": may_run,
         "may_activate": may_activate,
         "latest_run": latest_run,
+        "run_chip": chip_of_run(latest_run) if latest_run else "",
         "lacking": _activation_reasons(request, campaign, names) if campaign and may_activate else (),
         "may_try_again": may_run and failing,
         "may_pause": may_run and campaign and campaign.state == State.ACTIVE,
@@ -105,10 +110,13 @@ def campaign_page(
 
 
 def _latest_run(campaign: SmartCampaign) -> CampaignRun | None:
-    """The latest run of a draft without triggers, which runs on lists and is never activated; None for others."""
-    if campaign.state != State.DRAFT or campaign_definition.load_definition(campaign.definition).triggers:
-        return None
-    return campaign.runs.order_by("-pk").first()
+    """The latest run of a draft: one that runs on lists by hand. None for others, and before the first run."""
+    return campaign.runs.defer("members").order_by("-pk").first() if campaign.state == State.DRAFT else None
+
+
+def _is_never_activated(campaign: SmartCampaign, latest_run: CampaignRun | None) -> bool:
+    """Return True for a draft that was run and has no trigger: nothing lacks for its purpose."""
+    return latest_run is not None and not campaign_definition.load_definition(campaign.definition).triggers
 
 
 def _activation_reasons(request: HttpRequest, campaign: SmartCampaign, names: Catalogue) -> list[Reason]:
@@ -138,7 +146,7 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
         request,
         "results",
         campaign,
-        rows=_rows(request, page_entries, names, webhooks),
+        rows=rows_of_entries(request, page_entries, names, webhooks),
         summary=summary,
         reasons=[(value, label) for value, label in CampaignEntry.Reason.choices],
         states=CampaignEntry.State.choices,
@@ -149,8 +157,17 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
         kept=query.urlencode(),
         skipped=_skipped(summary),
         flow=flow_of(campaign, names, webhooks),
+        latency=_latency_words(summary.latency),
         **_results_by_day(campaign),
     )
+
+
+def _latency_words(latency: campaign_results.Latency | None) -> dict[str, str] | None:
+    """The latency for the page: the median to the second, and the bound of the slow ones rounded up."""
+    if latency is None:
+        return None
+    median = duration_text(timedelta(seconds=round(latency.p50))) if latency.p50 >= 0.5 else _("under a second")
+    return {"median": median, "p95": duration_text(timedelta(seconds=ceil(latency.p95)))}
 
 
 def _entries(
@@ -204,38 +221,6 @@ def _person_id(text: str) -> int:
 def _skipped(summary: campaign_results.CampaignSummary) -> list[tuple[str, int]]:
     labels = dict(CampaignEntry.Reason.choices)
     return [(str(labels.get(reason, reason)), count) for reason, count in summary.skipped.items()]
-
-
-def _rows(
-    request: HttpRequest, entries: list[CampaignEntry], names: Catalogue, webhooks: dict[int, str]
-) -> list[dict[str, Any]]:
-    may_see = request.user.has_perm(VIEW_PERSON)
-    people = Person.objects.in_bulk({entry.person_id for entry in entries}) if may_see else {}
-    return [
-        {
-            "entry": entry,
-            "person": people.get(entry.person_id),
-            "steps": [_step(entry, outcome, names, webhooks) for outcome in sorted(entry.outcomes.all(), key=_order)],
-        }
-        for entry in entries
-    ]
-
-
-def _order(outcome: Any) -> list[int]:
-    return [int(part) for part in outcome.path.split(".")]
-
-
-def _step(entry: CampaignEntry, outcome: Any, names: Catalogue, webhooks: Any) -> dict[str, Any]:
-    item = campaign_definition.step_at(definition_of_version(entry.version_id).steps, outcome.path)
-    is_choice = isinstance(
-        item, campaign_definition.Choose
-    )  # the outcome has the chosen way; the others do not matter here
-    sentence = (
-        str(campaign_sentences.STEP_TITLES["choose"])
-        if is_choice
-        else (campaign_sentences.step_sentence(item, names, webhooks))
-    )
-    return {"number": campaign_sentences.displayed_path(outcome.path), "sentence": sentence, "outcome": outcome}
 
 
 def export_results(request: HttpRequest, pk: int) -> Any:

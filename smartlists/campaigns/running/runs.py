@@ -33,7 +33,7 @@ from smartlists.campaigns.running import failures as run_failures
 from smartlists.campaigns.triggers import definition_of_version
 from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations
-from smartlists.models import CampaignRun, ListWatch, SmartCampaign, SmartList, bitmap
+from smartlists.models import CampaignEntry, CampaignRun, ListWatch, SmartCampaign, SmartList, bitmap
 
 logger = logging.getLogger(__name__)
 BATCH = 1_000  # people who enter in one transaction
@@ -86,6 +86,15 @@ def run_for_people(campaign: SmartCampaign, person_ids: Iterable[int], by: Any) 
     if members and not audience.is_unrestricted:
         members = evaluator.evaluate_members(audience.effective_rules, members)
     return _start(campaign, None, members, by)
+
+
+def is_in_progress(run: CampaignRun) -> bool:
+    """Return True while people still enter by the run, or are still in the steps."""
+    under_way = (CampaignEntry.State.OPEN, CampaignEntry.State.HELD)
+    return (
+        run.state == CampaignRun.State.RUNNING
+        or CampaignEntry.objects.filter(run_id=run.pk, state__in=under_way).exists()
+    )
 
 
 def _refuse_archived(campaign: SmartCampaign) -> None:

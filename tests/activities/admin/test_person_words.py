@@ -1,10 +1,11 @@
 """The pages of a person: the same actions on every tab, and names instead of codes on the timeline."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.utils import translation
+from django.utils import timezone, translation
 
 from activities.log.timeline import timeline_entries
 from activities.models import Activity
@@ -13,6 +14,8 @@ from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import StaticList
 from people.persons import upsert
+from people.templatetags.moments import day_heading
+from smartlists.models import SmartList
 from tests.factories import approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +25,7 @@ TABS = (
     "/admin/people/person/{}/change/",
     "/admin/people/objectrecord/of-person/{}/",
     "/admin/activities/activitytype/consents/{}/",
+    "/admin/smartlists/smartlist/of/{}/",
 )
 
 
@@ -59,3 +63,38 @@ def test_the_timeline_names_fields_and_channels_and_keeps_ids_off_the_row():
         assert timeline_entries([made])[0].on_row[0].text == "API"
     (plain,) = timeline_entries([change], plain=True)
     assert "title" in [value.text for value in plain.values], "programs read the stored value"
+
+
+@pytest.mark.parametrize(("language", "amount", "pages"), [("en", "1,465.19", "9,613"), ("es", "1.465,19", "9.613")])
+def test_numbers_are_written_in_the_users_language_and_stay_raw_for_programs(language, amount, pages):
+    approved_type()
+    (outcome,) = record_rows(new_activity(make_person().pk, amount="1465.19", pages=9613))
+    activity = Activity.objects.get(pk=outcome.activity_id)
+    with translation.override(language):
+        (entry,), (plain,) = timeline_entries([activity]), timeline_entries([activity], plain=True)
+    assert {"amount": amount, "pages": pages}.items() <= {value.api_name: value.text for value in entry.values}.items()
+    raw = {value.api_name: value.text for value in plain.values}
+    assert (raw["amount"], raw["pages"]) == ("1465.19", "9613")
+
+
+@pytest.mark.parametrize(("language", "names"), [("en", ["Today", "Yesterday"]), ("es", ["Hoy", "Ayer"])])
+def test_the_latest_days_have_names(language, names):
+    today = timezone.localdate()
+    with translation.override(language):
+        shown = [day_heading(today - timedelta(days=days)) for days in range(3)]
+    assert [text.split(" <")[0] for text in shown[:2]] == names
+    assert "<" not in shown[2] and str(today.year) in shown[0]
+
+
+def test_the_smart_lists_of_a_person_are_a_tab_of_the_person(client):
+    ann = make_person(first_name="Ann")
+    everyone = SmartList.objects.create(name="Everyone", rules={"version": 1, "match": "all", "filters": []})
+    client.force_login(get_user_model().objects.create_superuser("vera"))
+    page = client.get(f"/admin/smartlists/smartlist/of/{ann.pk}/?people=q%3Dann")
+    assert re.search(
+        r"<a\s+href=\"/admin/smartlists/smartlist/of/\d+/\?people=q%3Dann\"\s+aria-current=\"page\">", page.text
+    )
+    assert f"/admin/smartlists/smartlist/{everyone.pk}/change/?tested={ann.pk}" in page.text
+    items = [item for group in page.context["sidebar_navigation"] for item in group["items"]]
+    active = [item["title"] for item in items if item["active"]]
+    assert active == ["People"]

@@ -67,7 +67,7 @@ def test_what_lacks_for_an_activation_is_shown_only_where_one_comes_next(
         shown = page(client, campaign, name).content.decode()
         is_by_hand = state == "draft" and is_run and not has_trigger
         assert ("Before it can be activated" in shown) == (state in ("draft", "paused") and not is_by_hand), name
-        assert ("Run by hand" in shown) == is_by_hand
+        assert ("Run once, finished" in shown) == (state == "draft" and is_run)
 
 
 def test_a_right_that_lacks_is_said_at_the_button_and_at_its_step(client, campaign, marketer):
