@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 from django.db.models import Min, Sum
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from activities.models import EventSource, Sighting, SightingDay
 from people.core import notifications
@@ -27,8 +27,10 @@ notifications.register_notice_kinds(
     {
         "name_jumped": NoticeKind(
             gettext_lazy("Events that nobody has defined come much more often"),
-            gettext_lazy(
-                "Undefined events of %(source)s that came at least three times as often as before: %(count)s."
+            ngettext_lazy(
+                "%(count)s undefined event name of %(source)s came at least three times as often as before.",
+                "%(count)s undefined event names of %(source)s came at least three times as often as before.",
+                "count",
             ),
             ("source",),
             advice=gettext_lazy("Decide in the inbox: create a type, or ignore the name."),
@@ -38,7 +40,11 @@ notifications.register_notice_kinds(
         ),
         "name_changed": NoticeKind(
             gettext_lazy("Events that nobody has defined bring other properties"),
-            gettext_lazy("Undefined events of %(source)s whose properties come in another share: %(count)s."),
+            ngettext_lazy(
+                "The properties of %(count)s undefined event name of %(source)s come in another share.",
+                "The properties of %(count)s undefined event names of %(source)s come in another share.",
+                "count",
+            ),
             ("source",),
             advice=gettext_lazy("Look at the properties before you create a type."),
             action=gettext_lazy("Open the inbox"),

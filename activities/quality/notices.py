@@ -6,7 +6,7 @@ be in them.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, timedelta
 from typing import Any
 
@@ -14,9 +14,10 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Q, Sum
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from activities.inbox.editing import CHANGE
+from activities.labels import localized_name
 from activities.models import ActivityType, EventSource, QualityDay, Sighting
 from activities.quality.name_notices import notify_of_changed_names
 from people.core import notifications
@@ -30,11 +31,25 @@ CHANGED_SHARES = {"wrong": "values_changed", "unknown": "share_changed"}  # coun
 INBOX = "admin:activities_sighting_changelist"
 TYPE = "admin:activities_activitytype_quality"
 
+
+def _with_type_name(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters of a notice with the name of a type that the product ships in the active language."""
+    return {**parameters, "type": localized_name(parameters["type"], parameters.get("is_standard", False))}
+
+
+def _type_parameters(activity_type: ActivityType) -> dict[str, Any]:
+    version = activity_type.live_or_draft
+    name = version.name if version else activity_type.api_name
+    return {"type": name, "is_standard": activity_type.is_standard}
+
+
 notifications.register_notice_kinds(
     {
         "event_new": NoticeKind(
             gettext_lazy("An event source sends events that nobody has defined"),
-            gettext_lazy("New event names from %(source)s: %(count)s."),
+            ngettext_lazy(
+                "%(count)s new event name from %(source)s.", "%(count)s new event names from %(source)s.", "count"
+            ),
             ("source",),
             advice=gettext_lazy("They wait in the inbox until somebody makes a type of each name, or ignores it."),
             action=gettext_lazy("Open the inbox"),
@@ -43,11 +58,16 @@ notifications.register_notice_kinds(
         ),
         "property_new": NoticeKind(
             gettext_lazy("Events of one of your types bring new properties"),
-            gettext_lazy("New properties in events of %(type)s: %(count)s."),
+            ngettext_lazy(
+                "%(count)s new property in events of %(type)s.",
+                "%(count)s new properties in events of %(type)s.",
+                "count",
+            ),
             advice=gettext_lazy("Add a field for those you want to keep."),
             action=gettext_lazy("See the properties"),
             icon="new_label",
             look="wait",
+            localize=_with_type_name,
         ),
         "values_changed": NoticeKind(
             gettext_lazy("Values of one of your types have changed"),
@@ -56,6 +76,7 @@ notifications.register_notice_kinds(
             action=gettext_lazy("See the data quality"),
             icon="trending_down",
             look="bad",
+            localize=_with_type_name,
         ),
         "share_changed": NoticeKind(
             gettext_lazy("Many more events of one of your types bring properties that no field takes"),
@@ -67,6 +88,7 @@ notifications.register_notice_kinds(
             action=gettext_lazy("See the data quality"),
             icon="trending_up",
             look="wait",
+            localize=_with_type_name,
         ),
     }
 )
@@ -100,7 +122,7 @@ def _notify_of_shares(deciders: Sequence[int], count: str, kind: str, day: date)
     sent = 0
     for activity_type in ActivityType.objects.existing().select_related("live", "draft").filter(pk__in=changed):
         share, earlier = (round(100 * value) for value in changed[activity_type.pk])
-        values = {"type": str(activity_type), "percent": share, "before": earlier}
+        values = {**_type_parameters(activity_type), "percent": share, "before": earlier}
         sent += notifications.notify_users(deciders, kind, TYPE, activity_type.pk, **values)
     return sent
 
@@ -134,7 +156,7 @@ def _notify_of_properties(deciders: Sequence[int]) -> int:
         names[sighting.scope].append(sighting)
     types = ActivityType.objects.existing().select_related("live", "draft").in_bulk(list(names))
     return sum(
-        notifications.notify_users(deciders, "property_new", TYPE, pk, type=str(types[pk]), count=len(group))
+        notifications.notify_users(deciders, "property_new", TYPE, pk, **_type_parameters(types[pk]), count=len(group))
         for pk, group in names.items()
         if pk in types
     )

@@ -53,6 +53,7 @@ def notices_page(request: HttpRequest) -> HttpResponse:
                 (_("Unread"), _by_day(notice for notice in notices if notice.read_at is None)),
                 (_("Already read"), _by_day(notice for notice in notices if notice.read_at is not None)),
             ],
+            "has_address": bool(getattr(request.user, "email", "")),
             "mailed": sum(switch.by_email for _name, _kind, switch in switches),
             "switches": switches,
             "has_unread": any(notice.read_at is None for notice in notices),

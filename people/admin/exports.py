@@ -24,7 +24,7 @@ from people.core.source import Channel
 from people.files.csv_lines import attachment
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
-from people.files.exports.kinds import KINDS
+from people.files.exports.kinds import KINDS, shown_title
 from people.models import Export
 from people.rights import EXPORT_PERSON
 
@@ -183,9 +183,7 @@ class ExportAdmin(TransferAdmin):
 
 
 def _title(export: Export) -> str:
-    """The title of an export: the one that its form gave it, else the label of its kind."""
-    kind = KINDS.get(export.kind)
-    return export.title or str(kind.label if kind else export.key)
+    return shown_title(export.title, export.kind) or str(export.key)
 
 
 def _format(export: Export) -> str:

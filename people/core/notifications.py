@@ -4,7 +4,7 @@ A notice holds a kind, parameters without personal values, and the page it links
 language.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,8 @@ class NoticeKind:
 
     Two notices about the same page are equal, unless they differ in a parameter listed in `told_apart_by`. `advice` is
     a sentence on the reason or the next step, `action` the label of the button that opens the page, `icon` a symbol,
-    `look` the colour of it: bad, good or wait.
+    `look` the colour of it: bad, good or wait. `localize` returns the parameters as the sentence shows them, with those
+    that are the product's own words in the active language.
     """
 
     label: str | Promise
@@ -38,6 +39,7 @@ class NoticeKind:
     action: str | Promise = ""
     icon: str = "notifications"
     look: str = ""
+    localize: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
 
 
 UNKNOWN = NoticeKind("", "")  # of a version that is no longer installed
@@ -52,14 +54,7 @@ KINDS: dict[str, NoticeKind] = {
         action=gettext_lazy("See the result"),
         icon="upload_file",
         look="good",
-    ),
-    "export_done": NoticeKind(
-        gettext_lazy("Your export is ready"),
-        gettext_lazy("Export %(number)s is ready."),
-        action=gettext_lazy("Download it"),
-        icon="download",
-        look="good",
-    ),
+    )
 }
 
 
@@ -89,7 +84,7 @@ class Notice(models.Model):
         kind = KINDS.get(self.kind)
         # notices of imports by an earlier version have the number only
         parameters = {"file": self.parameters.get("number", ""), **self.parameters}
-        return str(kind.sentence) % parameters if kind else self.kind
+        return str(kind.sentence % kind.localize(parameters)) if kind else self.kind
 
     @property
     def kind_of_notice(self) -> NoticeKind:

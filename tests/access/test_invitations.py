@@ -162,6 +162,17 @@ def test_the_mail_holds_the_link_in_the_language_of_who_invites(client, boss, se
     assert Invitation.objects.get().mailed_at
 
 
+def test_whoever_joins_keeps_the_language_of_their_browser(client, boss):
+    asked = client.post(
+        USERS + "add/", {"email": "marta@example.com", "role": "Viewer"}, headers={"Accept-Language": "es"}
+    )
+    token, browser = LINK.search(asked.text)[1], Client(headers={"Accept-Language": "en"})
+    assert "Join and sign in" in browser.get(f"/join/?invitation={token}").text
+    join(token, browser)
+    assert "<html lang=\"en\"" in browser.get("/admin/").text
+    assert get_user_model().objects.get(username="marta@example.com").language == "en"
+
+
 def test_an_invitation_that_was_used_meanwhile_is_not_renewed(boss):
     issued = invitations.invite_user(boss, "marta@example.com", [group("Viewer")])
     invitations.accept_invitation(issued.token, username="marta", password=OWN)

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.test import Client
+from django.utils import translation
 
 from config.access.clients import offered_rights
 from people.core.notifications import Notice
@@ -56,7 +57,13 @@ def test_a_marketer_asks_for_the_step_that_they_may_not_make(step):
     page = client.get(f"/admin/activities/activitytype/{draft_type().pk}/step/{step}/")
     assert page.status_code == 403 and f"<strong>{words}</strong>" in page.text
     client.post("/admin/ask/", {name: page.context[name] for name in ("right", "path", "key")})
-    assert Notice.objects.get(user=boss, kind="access_asked").parameters["what"] == words
+    notice = Notice.objects.get(user=boss, kind="access_asked")
+    assert notice.parameters["right"] == right and words in str(notice)
+    with translation.override("es"):
+        spanish = offered_rights.right_labels([right])[right]
+        assert spanish != words and spanish in str(notice), "the right is named in the reader's language"
+    notice.parameters = {"who": "mary", "what": "Approve drafts"}
+    assert str(notice).endswith("Approve drafts"), "a notice of before shows what it has"
 
 
 def test_a_refusal_without_a_right_names_none():
@@ -67,4 +74,4 @@ def test_a_refusal_without_a_right_names_none():
     page = client.get("/admin/auth/group/")
     assert page.context["what"] == "" and re.findall("<strong>(.*?)</strong>", page.text) == ["boss"]
     client.post("/admin/ask/", {name: page.context[name] for name in ("right", "path", "key")})
-    assert "their role doesn't include" in Notice.objects.get(user=boss, kind="access_asked").parameters["what"]
+    assert "their role doesn't include" in str(Notice.objects.get(user=boss, kind="access_asked"))

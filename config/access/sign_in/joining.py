@@ -6,6 +6,7 @@ from allauth.account.utils import perform_login
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
@@ -36,7 +37,11 @@ def join_page(request: HttpRequest) -> HttpResponse:
         data: Any = form.cleaned_data
         try:
             user = invitations.accept_invitation(
-                token, username=data["username"], name=data["name"], password=data["password"]
+                token,
+                username=data["username"],
+                name=data["name"],
+                password=data["password"],
+                language=get_language() or "",
             )
         except RejectedError as refusal:
             form.show(refusal.problems)

@@ -1,6 +1,6 @@
 """Requests for help: a user without a right sees who has it, and can notify them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -28,16 +28,27 @@ HOME: tuple[str, None] = ("admin:index", None)
 NO_PAGES = ("login", "logout")  # of the admin
 GIVES_ROLES = CHANGE_USER  # its holders can help with every request
 
+
+def _with_label(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters of a notice with `what` in the active language; unchanged for one without `right`, of before."""
+    return {**parameters, "what": _label(parameters["right"])} if "right" in parameters else parameters
+
+
+def _label(right: str) -> str:
+    return str(offered_rights.right_labels([right]).get(right) or _("to open a page that their role doesn't include"))
+
+
 notifications.register_notice_kinds(
     {
         "access_asked": NoticeKind(
             gettext_lazy("Someone asks for something that you may do and they may not"),
             gettext_lazy("%(who)s asks for your help: %(what)s"),
-            ("who", "what"),
+            ("who", "right"),
             advice=gettext_lazy("Do it for them, or give them a role that may."),
             action=gettext_lazy("Open the page"),
             icon="contact_support",
             look="wait",
+            localize=_with_label,
         )
     }
 )
@@ -101,8 +112,15 @@ def request_help(by: Any, right: str, path: str) -> list[Any]:
     notified = users_with_right(right, by)
     page, page_id = _page_and_id(path)
     who = by.get_full_name() or by.get_username()
-    what = str(offered_rights.right_labels([right]).get(right) or _("to open a page that their role doesn't include"))
-    notifications.notify_users([user.pk for user in notified], "access_asked", page, page_id, who=who, what=what)
+    notifications.notify_users(
+        [user.pk for user in notified],
+        "access_asked",
+        page,
+        page_id,
+        who=who,
+        right=right,
+        what=_label(right),  # read by the version before
+    )
     return notified
 
 

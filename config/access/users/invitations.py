@@ -149,8 +149,10 @@ def find_invitation(token: str) -> Invitation | None:
 
 
 @transaction.atomic
-def accept_invitation(token: str, *, username: Any, password: str, name: Any = "") -> Any:
+def accept_invitation(token: str, *, username: Any, password: str, name: Any = "", language: str = "") -> Any:
     """Create the invited user; a link works once, also for simultaneous requests.
+
+    `language`: that of the page on which the user joins; without it that of the invitation.
 
     Raises `RejectedError` (`conflict`) for a link that was used or revoked, has expired, or whose sender may
     no longer give its roles, for an address that another user has by now, and for an invalid user name or password.
@@ -163,6 +165,7 @@ def accept_invitation(token: str, *, username: Any, password: str, name: Any = "
     )
     if invitation is None or not _is_usable(invitation):
         raise RejectedError(Problem(Code.CONFLICT, _("This link no longer works. Ask for a new one."), ()))
+    invitation.language = language or invitation.language
     user = _new_user(invitation, username, " ".join(str(name).split())[:150], password)
     roles = list(invitation.groups.all())
     user.groups.set(roles)

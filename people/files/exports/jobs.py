@@ -17,6 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 from psycopg import errors
 
 from people.core import disk, jobs, notifications, permissions
@@ -25,6 +26,7 @@ from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.messages import pack_sentences, storable_text
 from people.core.messages import sentence as _
+from people.core.notifications import NoticeKind
 from people.core.source import Channel
 from people.datatypes.formulas import guard_formula
 from people.files.exports.kinds import (
@@ -36,6 +38,7 @@ from people.files.exports.kinds import (
     json_select_sql,
     require_parquet,
     select_sql,
+    shown_title,
 )
 from people.files.exports.parquet import write_parquet
 from people.files.models import Export
@@ -43,6 +46,26 @@ from people.files.models import Export
 MAX_RUNNING = 2
 logger = logging.getLogger(__name__)
 State = Export.State
+
+
+def _with_title(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters of a notice with the title of the export; its number in a notice of an earlier version."""
+    title = shown_title(parameters.get("title", ""), parameters.get("contents", ""))
+    return {**parameters, "title": title or parameters["number"]}
+
+
+notifications.register_notice_kinds(
+    {
+        "export_done": NoticeKind(
+            gettext_lazy("Your export is ready"),
+            gettext_lazy("The export “%(title)s” is ready."),
+            action=gettext_lazy("Download it"),
+            icon="download",
+            look="good",
+            localize=_with_title,
+        )
+    }
+)
 
 
 def write_export(
@@ -218,7 +241,13 @@ def _finish(export: Export, part: Path) -> None:
         export_path(export).unlink(missing_ok=True)
         return
     notifications.notify_users(
-        [export.user_id], "export_done", "admin:people_export_change", export.pk, number=export.pk
+        [export.user_id],
+        "export_done",
+        "admin:people_export_change",
+        export.pk,
+        number=export.pk,
+        title=export.title,
+        contents=export.kind,
     )
 
 

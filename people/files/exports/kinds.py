@@ -125,3 +125,8 @@ def moment_sql(sql: str) -> str:
     exact = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
     in_utc = f"({sql}) at time zone 'UTC'"
     return f"to_char({in_utc}, case when date_trunc('second', {sql}) = {sql} then {whole} else {exact} end)"
+
+
+def shown_title(title: str, kind: str) -> str:
+    """The title of an export: the one that its form gave it, else the label of its kind; empty for an unknown kind."""
+    return title or (str(KINDS[kind].label) if kind in KINDS else "")

@@ -78,8 +78,8 @@ def test_news_are_said_once_and_cannot_flood(mia):
     send(shop, deposit(tip=1, tax=2))
     assert notices.notify_of_news() == 2 and notices.notify_of_news() == 0
     assert [str(notice) for notice in Notice.objects.order_by("kind")] == [
-        "New event names from Shop 100 %s: 40.",
-        "New properties in events of Deposit Check: 2.",
+        "40 new event names from Shop 100 %s.",
+        "2 new properties in events of Deposit Check.",
     ]
     send(shop, message("track", "Another", userId="u-1"))
     assert notices.notify_of_news() == 0, "one unread notice of a source is enough"
@@ -151,13 +151,13 @@ def test_an_undefined_name_that_jumps_or_changes_is_said_once(mia):
     came("Typo", 0, 120, a=120, b=36)
     assert notices.notify_of_changed_values(today) == 1 and notices.notify_of_changed_values(today) == 0
     assert str(Notice.objects.latest("pk")) == (
-        "Undefined events of Shop 100 %s that came at least three times as often as before: 1."
+        "1 undefined event name of Shop 100 %s came at least three times as often as before."
     )
     came("Steady", 0, 150, a=45)
     came("Typo", 0, 119, a=119, c=30)
     assert notices.notify_of_changed_values(today) == 1
     assert str(Notice.objects.latest("pk")) == (
-        "Undefined events of Shop 100 %s whose properties come in another share: 2."
+        "The properties of 2 undefined event names of Shop 100 %s come in another share."
     )
     Notice.objects.all().delete()
     for name in rows:
