@@ -15,7 +15,7 @@ from activities.sources.authentication import Sender
 from activities.tracking.reading import storable_text
 from activities.visitors.blocked_identifiers import is_blocked
 from activities.visitors.hits import VisitorKey
-from activities.visitors.tokens import token_hash
+from activities.visitors.tokens import PROGRAM, token_hash, user_id_hash
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
@@ -78,11 +78,10 @@ class Who:
 
     @property
     def user_visitor(self) -> VisitorKey:
-        """The visitor of the user id: one each for ids of programs, signed and claimed ones. No token contains NUL."""
+        """The visitor of the user id: one each for ids of programs, signed and claimed ones."""
         source = self.sender.source
-        space = source.user_id_field or f"source {source.pk}"
-        kind = "user" if self.sender.is_server else "signed user" if self.proves else "claimed user"
-        return source.site_group, token_hash(f"\0{kind}\0{space}\0{self.user_id}")
+        kind = PROGRAM if self.sender.is_server else "signed user" if self.proves else "claimed user"
+        return source.site_group, user_id_hash(kind, source, self.user_id)
 
     def with_email(self, email: str) -> "Who":
         """The same with an address that the message names. The signature of a page proves the user id and no address:

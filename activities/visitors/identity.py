@@ -16,6 +16,7 @@ from activities.models import Association, EventSource, Visitor, VisitorActivity
 from activities.visitors import moving, ownership
 from activities.visitors.claims import Evidence, Identity, LeftOut, accepted_values, parse_identity
 from activities.visitors.new_people import create_people
+from activities.visitors.tokens import PROGRAM, user_id_hash
 from activities.visitors.unchanged import Key, Settled, has_values, settle_unchanged
 from people import lookup as people_lookup
 from people.core.codes import Code
@@ -148,7 +149,7 @@ def _identify(row: _Row, created: Collection[int]) -> LeftOut:
         raise RejectedError(Problem(Code.UNKNOWN_SOURCE, _("There is no such event source.")))
     visitor = ownership.lock_visitor(row.visitor_id)  # raises for an erased visitor
     source = moving.event_source(event_source.pk)
-    person_id = _find(identity, event_source.user_id_field)
+    person_id = _find(identity, event_source.user_id_field) or _owner_of_user_id(visitor, identity, event_source)
     is_new = person_id is None or person_id in created
     owner_id = _owner_before(visitor) if identity.previous else None
     left_out: LeftOut = {}
@@ -174,6 +175,14 @@ def _identify(row: _Row, created: Collection[int]) -> LeftOut:
 def _owner_before(visitor: Visitor) -> int | None:
     last = visitor.associations.filter(to_at=None, undone_at=None).first()
     return None if last is None else ownership.live_owner_id(last)
+
+
+def _owner_of_user_id(visitor: Visitor, identity: Identity, event_source: EventSource) -> int | None:
+    """The owner of the visitor that a program's user id is: the winner where the person who had the id was merged."""
+    if event_source.is_browser or not identity.user_id:
+        return None
+    is_its_visitor = bytes(visitor.token_hash) == user_id_hash(PROGRAM, event_source, identity.user_id)
+    return _owner_before(visitor) if is_its_visitor else None
 
 
 def _suggest_duplicates(person_id: int, owner_id: int | None, previous: str, user_id_field: str) -> None:

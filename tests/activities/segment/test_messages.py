@@ -19,7 +19,8 @@ from activities.types.definition import ActivityFieldSpec
 from config.collector import writer
 from people.core.errors import RejectedError
 from people.definitions import lifecycle
-from people.models import Person
+from people.models import Person, PersonMerge
+from people.persons import merge
 from people.privacy import erasure
 from tests.activities.segment.senders import make_program, make_site, message, minutes_ago, read, send
 from tests.activities.visitors.factories import dispatch
@@ -95,6 +96,23 @@ def test_a_program_makes_people_and_activities_and_nothing_is_kept_twice():
     dispatch()
     person.refresh_from_db()
     assert person.title == "CEO" and person.person_score is None
+
+
+def test_the_user_id_of_a_person_who_was_merged_is_the_winners():
+    program = make_program()
+    approved_type("Order Completed", "orderCompleted", FIELDS)
+    send(program, *[message("identify", userId=pk, traits={"email": f"{pk}@example.com"}) for pk in ("u-1", "u-2")])
+    dispatch()
+    winner, loser = (Person.objects.get(fields={"userId": pk}) for pk in ("u-1", "u-2"))
+    merge.merge_people(winner.pk, [loser.pk], None, MARKETO)
+    send(program, message("identify", userId="u-2", anonymousId=None, traits={"title": "CEO"}))
+    send(program, message("track", "Order Completed", {"product": "Car"}, userId="u-2", anonymousId=None))
+    dispatch()
+    winner.refresh_from_db()
+    assert Person.objects.live().count() == 1 and log(winner) == [("Car", {}, False)]
+    assert winner.title == "CEO" and winner.fields == {"userId": "u-1"}
+    merge.undo_merge(PersonMerge.objects.get().pk, None, MARKETO)
+    assert Person.objects.live().filter(fields={"userId": "u-2"}).exists()
 
 
 def test_a_page_claims_and_a_program_knows():
