@@ -87,7 +87,7 @@ def _size_chart(sizes: Sequence[tuple[date, int]]) -> str:
 
 
 def _unchanged_sentence(sizes: Sequence[tuple[date, int]]) -> str:
-    """What stands instead of the chart where the size was the same on all days; empty for less than two days."""
+    """The sentence instead of the chart if the size was the same on all days; empty for less than two days."""
     if len(sizes) < 2 or len({size for _day, size in sizes}) > 1:
         return ""
     size = sizes[0][1]
