@@ -202,5 +202,5 @@ def _total(series: TrendSeries, every: Sequence[TrendSeries], points: int, inter
     shown = percent_text(change, has_sign=True)
     raw = {"count": count, "average": average, "change_percent": change}
     total = count_text(count)
-    mean = "" if average is None else AVERAGES[interval] % {"average": count_text(average)}
+    mean = "" if not average else AVERAGES[interval] % {"average": count_text(average)}
     return Total(series.label, total, mean, shown, {name: value for name, value in raw.items() if value is not None})
