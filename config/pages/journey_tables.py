@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from activities.log import intervals
 from activities.log import reports as log_reports
@@ -112,15 +112,24 @@ def retention_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
         headings,
         cells if people else [],
         _chart(cohorts, everybody, interval, grid),
-        _retention_totals(people, everybody),
+        _retention_totals(people, everybody, interval),
         grid=grid,
     )
 
 
-def _retention_totals(people: int, everybody: Sequence[Share]) -> list[Total]:
+CAME_BACK: Mapping[str, Any] = {
+    "day": gettext_lazy("came back on day %(number)s"),
+    "week": gettext_lazy("came back in week %(number)s"),
+    "month": gettext_lazy("came back in month %(number)s"),
+    "quarter": gettext_lazy("came back in quarter %(number)s"),
+    "year": gettext_lazy("came back in year %(number)s"),
+}
+
+
+def _retention_totals(people: int, everybody: Sequence[Share], interval: str) -> list[Total]:
     shares = [
         Total(
-            _("came back in period %(number)s") % {"number": period},
+            CAME_BACK[interval] % {"number": period},
             share_cell(share).shown,
             "",
             raw={"period": period, "percent": share},

@@ -38,6 +38,7 @@ SPLIT_BY_VALUE = ("funnel", "reached")
 NEVER = "never"  # of the parameter `wait`
 CHOOSE = gettext_lazy("— choose —")
 NONE = gettext_lazy("— none —")
+NO_SUM = pgettext_lazy("no sum", "— none —")
 ANYTHING = gettext_lazy("— anything —")
 BOTS = (("", gettext_lazy("without bots")), (trend.WITH_BOTS, gettext_lazy("with bots")))
 
@@ -51,7 +52,7 @@ class ReportForm(forms.Form):
     )
     field = forms.ModelChoiceField(ApprovedField.objects.none(), required=False, label=gettext_lazy("Broken down by"))
     total = forms.ModelChoiceField(
-        ApprovedField.objects.none(), required=False, label=gettext_lazy("Sum of"), empty_label=NONE
+        ApprovedField.objects.none(), required=False, label=gettext_lazy("Sum of"), empty_label=NO_SUM
     )
     since = DayField(label=gettext_lazy("From"))
     until = DayField(label=gettext_lazy("To"))

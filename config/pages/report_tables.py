@@ -32,7 +32,7 @@ class ReportCell:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """A figure above a chart: a series' total, its average an interval, and the change from the period before."""
+    """A figure above a chart: a series' total, its average an interval in words, the change from the period before."""
 
     label: str
     count: str

@@ -81,7 +81,7 @@ def show_report(
     if format == "csv" and reply:
         return _file(request, form, table) if table else HttpResponseRedirect(f"{request.path}?{address}")
     context = _form_context(form) | {
-        "title": saved or _("Reports"),
+        "title": saved or (_report_title(form) if table else _("Reports")),
         "table": table,
         "problems": problems,
         "reply": reply,
@@ -128,11 +128,15 @@ def _form_context(form: ReportForm) -> dict[str, Any]:
     }
 
 
+def _report_title(form: ReportForm) -> str:
+    """The kind of a valid form's report, and its types: “Trend: Attend Webinar”."""
+    of_types = nothing_context(form)["chosen_types"]
+    return f"{form.report_kind.label}: {of_types}" if of_types else str(form.report_kind.label)
+
+
 def _chart_context(request: HttpRequest, form: ReportForm, table: Table, saved: SavedReport | None) -> dict[str, Any]:
     """Return the title of pictures of the chart, the name of their files, and what is marked in the chart."""
-    types = [form.cleaned_data.get(name) for name in ("type", "then", *trend.MORE_TYPES)]
-    of_types = ", ".join(str(activity_type) for activity_type in types if activity_type)
-    title = str(saved) if saved else f"{form.report_kind.label}: {of_types}"
+    title = str(saved) if saved else _report_title(form)
     query = charted_trend(form, table)
     return {
         "chart_title": title,

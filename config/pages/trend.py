@@ -1,6 +1,6 @@
 """The trend report: counts of up to four types by day, week, month …, compared with the period before."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import accumulate
@@ -128,7 +128,7 @@ def trend_table(query: TrendQuery, answers: Sequence[Sequence[Any]], counted_on:
     drawn = ""
     if any(any(line) for line in points):
         drawn = chart_json(labels, name, lines, is_stacked=query.is_stacked, partial=partial)
-    totals = [_total(row, series, len(starts)) for row in series if not row.is_before]
+    totals = [_total(row, series, len(starts), query.interval) for row in series if not row.is_before]
     complete = [place not in partial for place in range(len(starts))]
     return Table(headings, cells[::-1], drawn, totals, complete=complete[::-1])
 
@@ -185,12 +185,22 @@ def _value_series(query: TrendQuery, rows: Sequence[Any]) -> list[TrendSeries]:
     ]
 
 
-def _total(series: TrendSeries, every: Sequence[TrendSeries], points: int) -> Total:
+AVERAGES: Mapping[str, Any] = {
+    "day": gettext_lazy("%(average)s a day on average"),
+    "week": gettext_lazy("%(average)s a week on average"),
+    "month": gettext_lazy("%(average)s a month on average"),
+    "quarter": gettext_lazy("%(average)s a quarter on average"),
+    "year": gettext_lazy("%(average)s a year on average"),
+}
+
+
+def _total(series: TrendSeries, every: Sequence[TrendSeries], points: int, interval: str) -> Total:
     count = sum(series.counts.values())
     average = round(count / points, 1) if points else None
     before = next((sum(row.counts.values()) for row in every if row.is_before and row.of == series.of), None)
     change = round(100 * (count - before) / before, 1) if before else None
     shown = percent_text(change, has_sign=True)
     raw = {"count": count, "average": average, "change_percent": change}
-    total, mean = count_text(count), "" if average is None else count_text(average)
+    total = count_text(count)
+    mean = "" if not average else AVERAGES[interval] % {"average": count_text(average)}
     return Total(series.label, total, mean, shown, {name: value for name, value in raw.items() if value is not None})

@@ -25,7 +25,7 @@ def localized_number(value: float | Decimal, field_name: str = "") -> str:
 
 
 def localized_value(value: Any, field_name: str = "") -> str | None:
-    """A canonical value in the active language; None without a value. `field_name` tells years."""
+    """A canonical value in the active language; None without a value. Years stay plain by `field_name`."""
     if value is None or value == "":
         return None
     if isinstance(value, bool):

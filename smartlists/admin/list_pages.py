@@ -20,6 +20,7 @@ from people.admin.persons import person_actions
 from people.core import audit, references
 from people.core.admin import charts
 from people.core.admin.base import require_rights, show_page
+from people.core.admin.numbers import count_text
 from people.core.admin.object_actions import delete_page, duplicate_page, show_undoable_message
 from people.core.errors import RejectedError
 from people.datatypes import keys as datatype_keys
@@ -71,16 +72,31 @@ def history_page(request: HttpRequest, pk: int) -> HttpResponse:
         size_days=SIZE_DAYS,
         sizes=sizes,
         size_chart=_size_chart(sizes),
+        unchanged=_unchanged_sentence(sizes),
         changes_chart=_changes_chart(evaluations),
     )
 
 
 def _size_chart(sizes: Sequence[tuple[date, int]]) -> str:
-    """The chart's data; empty for a single day, which is no history."""
-    if len(sizes) < 2:
+    """The chart's data; empty for a single day, which is no history, and for a size that never changed."""
+    if len({size for _day, size in sizes}) < 2:
         return ""
     labels = [date_format(day, "MONTH_DAY_FORMAT") for day, _size in sizes]
-    return charts.chart_json(labels, _("Day"), [charts.ChartSeries(_("People"), [size for _day, size in sizes])])
+    series = charts.ChartSeries(_("People"), [size for _day, size in sizes])
+    return charts.chart_json(labels, _("Day"), [series], is_line=True)
+
+
+def _unchanged_sentence(sizes: Sequence[tuple[date, int]]) -> str:
+    """The sentence instead of the chart if the size was the same on all days; empty for less than two days."""
+    if len(sizes) < 2 or len({size for _day, size in sizes}) > 1:
+        return ""
+    size = sizes[0][1]
+    sentence = ngettext(
+        "%(size)s person on the list on every day since %(day)s.",
+        "%(size)s people on the list on every day since %(day)s.",
+        size,
+    )
+    return sentence % {"size": count_text(size), "day": date_format(sizes[0][0], "DATE_FORMAT")}
 
 
 def _changes_chart(evaluations: Sequence[dict[str, Any]]) -> str:

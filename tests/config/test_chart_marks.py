@@ -1,6 +1,7 @@
 """Marks in the charts of trends: approvals, imports, campaigns, notes; and who sees and deletes a note."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -138,5 +139,8 @@ def test_bars_are_stacked_but_not_beside_the_period_before(client, check):
     chart = json.loads(reply.context["table"].chart)
     assert chart["isStacked"] and [line["label"] for line in chart["series"]] == ["Lyon"]
     assert reply.context["picture_name"] == "trend-deposit-check"
+    assert re.search(r'<h1 id="report-title">Trend: Deposit Check</h1>', reply.text)
+    assert "<title>Trend: Deposit Check" in " ".join(reply.text.split()).replace("<title> ", "<title>")
+    assert " a day on average" in reply.text
     del asked["split"]
     assert "not compared" in client.get(reverse("reports"), asked | {"compare": "on"}).text

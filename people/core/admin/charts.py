@@ -61,10 +61,12 @@ def chart_json(
     *,
     unit: str = "",
     is_stacked: bool = False,
+    is_line: bool = False,
     partial: Mapping[int, Partial] | None = None,
 ) -> str:
     """The JSON of `data-chart`; `interval` is the unit of the labels: days, weeks, …; `unit` that of the values.
 
+    One series is drawn as bars, with `is_line` as a line: a height at a moment, not a count of what happened.
     The places of `partial` intervals are drawn apart: lighter, with a dashed edge.
     """
     chart: dict[str, Any] = {
@@ -74,6 +76,8 @@ def chart_json(
         "isStacked": is_stacked,
         "series": [row.data() for row in series],
     }
+    if is_line:
+        chart["isLine"] = True
     if partial:
         kinds = set(partial.values())
         note = _PARTIAL_NOTES[kinds.pop()] if len(kinds) == 1 else _BOTH_NOTE

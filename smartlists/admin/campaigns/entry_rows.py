@@ -53,7 +53,7 @@ def _step(entry: CampaignEntry, outcome: StepOutcome, names: Catalogue, webhooks
     number = campaign_sentences.displayed_path(outcome.path)
     return {
         **{"number": number, "sentence": sentence, "what": what, "detail": detail},
-        "at": None if isinstance(item, campaign_definition.Wait) else outcome.at,  # the end of a wait says more
+        "at": None if isinstance(item, campaign_definition.Wait) else outcome.at,  # a wait has its end instead
     }
 
 

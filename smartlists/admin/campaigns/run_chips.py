@@ -1,4 +1,4 @@
-"""How people came into a campaign by its runs: the chip of the head, and the cards above the first step."""
+"""Runs of a campaign on its pages: the chip of the head, and the cards above the first step."""
 
 from collections.abc import Mapping
 

@@ -254,11 +254,23 @@ def test_the_history_shows_size_and_changes_as_charts(admin, check):
         moment = noon - timedelta(days=days) + timedelta(minutes=minute)
         StoredEvaluation.objects.filter(pk=row.pk).update(as_of=moment)
     page = admin.get(builder_url("history", saved.pk))
+    assert chart_of(page, "size_chart")["isLine"] and not page.context["unchanged"]
     size = chart_of(page, "size_chart")["series"][0]["data"]
     assert len(size) == 180 and size[-4:] == [2, 2, 2, 4] and set(size[:-4]) == {1}
     changes = chart_of(page, "changes_chart")
     assert [(row["label"], row["data"]) for row in changes["series"]] == [("Joined", [0, 1, 2]), ("Left", [0, 0, 0])]
     assert 'id="sizes"' in page.text and "Size over time" in page.text
+
+
+def test_a_size_that_never_changed_is_a_sentence(admin, check):
+    saved = list_editing.create_smart_list("Everybody", {"version": 1, "match": "all", "filters": []}, None)
+    make_person()
+    for days in (5, 0):
+        row = stored_evaluations.evaluate_list(saved, None)
+        StoredEvaluation.objects.filter(pk=row.pk).update(as_of=timezone.now() - timedelta(days=days))
+    page = admin.get(builder_url("history", saved.pk))
+    assert "1 person on the list on every day since" in page.text
+    assert not page.context["size_chart"] and 'id="sizes"' not in page.text
 
 
 def test_the_text_form_is_read_and_saved(admin, check):

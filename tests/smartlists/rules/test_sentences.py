@@ -24,7 +24,7 @@ SAMPLES = [
         "Has at least 2 activities “Deposited Check” where Amount is greater than 1,500.5 USD, Branch is not “Madrid” "
         "nor “Málaga” (or has no value) and the date of the activity is in the past 90 days, up to now. " + MADRID,
         "Tiene al menos 2 actividades «Deposited Check» en que Amount es mayor que 1.500,5 USD, Branch no es «Madrid» "
-        "ni «Málaga» (o no tiene valor) y la fecha de la actividad está en el período de 90 días hasta ahora. "
+        "ni «Málaga» (o no tiene valor) y la fecha de la actividad está en el periodo de 90 días hasta ahora. "
         + ES_MADRID,
     ),
     (
@@ -45,7 +45,7 @@ SAMPLES = [
         "Everyone except people who match this: Has at least 3 activities “Deposited Check” where the date of the "
         "activity is in the past 2 hours, up to now. People without any such activity are included.",
         "Todas las personas excepto las que cumplen esto: Tiene al menos 3 actividades «Deposited Check» en que la "
-        "fecha de la actividad está en el período de 2 horas hasta ahora. Se incluye a las personas sin ninguna "
+        "fecha de la actividad está en el periodo de 2 horas hasta ahora. Se incluye a las personas sin ninguna "
         "actividad así.",
     ),
     (
@@ -90,7 +90,7 @@ SAMPLES = [
         '"Date of Birth" in past 30 years',
         "Date of Birth is in the past 30 years, up to today. People without a value for Date of Birth are not "
         "included. " + MADRID,
-        "Fecha de nacimiento está en el período de 30 años hasta hoy. No se incluye a las personas sin valor en Fecha de "
+        "Fecha de nacimiento está en el periodo de 30 años hasta hoy. No se incluye a las personas sin valor en Fecha de "
         "nacimiento. " + ES_MADRID,
     ),
     (

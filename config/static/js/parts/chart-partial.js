@@ -1,12 +1,11 @@
 // Intervals that are not over, or of which the period has some days only: `chart.partial`, by place. They lie at the ends
 // of a chart; lines run into them dashed, bars are lighter with a dashed edge, so that none of it looks like a fall.
 import uPlot from "../../vendor/uplot/uPlot.min.js";
-import { plain } from "./chart-series.js";
+import { drawsLines, plain } from "./chart-series.js";
 
 const LIGHT = 0.3; // share of the colour in a lighter bar, the rest is the surface
 
 const linear = uPlot.paths.linear();
-const isLines = (chart) => chart.series.length > 1 && !chart.isStacked;
 const barsOf = (chart) => uPlot.paths.bars({ size: [0.75, 48, 2], radius: chart.isStacked ? 0 : 0.15 });
 
 // The first and the last place of the whole intervals.
@@ -31,7 +30,7 @@ export function partialSegments(chart) {
 
 // How a series is drawn, for uPlot: the whole intervals only.
 export function pathsOf(chart) {
-  const build = isLines(chart) ? linear : barsOf(chart);
+  const build = drawsLines(chart) ? linear : barsOf(chart);
   const [first, last] = wholeRange(chart);
   return (plot, number, from, to) => {
     const [start, end] = [Math.max(from, first), Math.min(to, last)];
@@ -58,7 +57,7 @@ export function paintPartial(plot, chart, place) {
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
   ctx.strokeStyle = colour;
-  if (isLines(chart)) {
+  if (drawsLines(chart)) {
     ctx.lineWidth = 2 * devicePixelRatio;
     ctx.setLineDash([5 * devicePixelRatio, 4 * devicePixelRatio]);
     for (const [from, to] of partialSegments(chart)) {

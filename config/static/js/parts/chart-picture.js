@@ -1,7 +1,7 @@
 // The picture of a chart that a button saves: SVG, and PNG made of it. Always in the light colours, with title and
 // legend, so that it can be put into any document. Nothing is fetched for it.
 import { mixed, partialSegments, wholeRange } from "./chart-partial.js";
-import { heightsOf } from "./chart-series.js";
+import { axisLabels, drawsLines, heightsOf } from "./chart-series.js";
 
 const WIDTH = 960;
 const HEIGHT = 480;
@@ -105,9 +105,9 @@ function axes(chart, places, most, top, colours, format) {
   );
   const widest = Math.max(...chart.labels.map((label) => label.length)) * LETTER + 16;
   const each = Math.max(1, Math.ceil((chart.labels.length * widest) / (WIDTH - LEFT - RIGHT)));
-  chart.labels.forEach((label, at) => {
-    if (at % each) return;
-    parts.push(text(places.x(at), places.y(0) + LINE, label, { anchor: "middle", colour: colours.muted }));
+  const shown = [...chart.labels.keys()].filter((at) => at % each === 0);
+  axisLabels(chart, shown).forEach((label, number) => {
+    parts.push(text(places.x(shown[number]), places.y(0) + LINE, label, { anchor: "middle", colour: colours.muted }));
   });
   for (const mark of chart.marks ?? []) {
     const x = number(places.x(mark.at));
@@ -130,7 +130,7 @@ export function pictureOf(chart, title, colours, format) {
     x: (at) => LEFT + ((at + 0.5) / chart.labels.length) * (WIDTH - LEFT - RIGHT),
     y: (value) => floor - (value / (most * 1.08)) * (floor - top),
   };
-  const draw = chart.isStacked || chart.series.length === 1 ? bars : lines;
+  const draw = drawsLines(chart) ? lines : bars;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" style="font: ${FONT}">`,
     `<title>${escaped(title)}</title><rect width="100%" height="100%" fill="${colours.surface}"/>`,

@@ -15,6 +15,19 @@ export function heightsOf(chart, isShown = () => true) {
   return heights;
 }
 
+// Several series are lines, one is bars unless it is a size by day (`isLine`).
+export const drawsLines = (chart) => (chart.series.length > 1 || Boolean(chart.isLine)) && !chart.isStacked;
+
+// The labels of an axis at these places: a year that the label before ends with is not repeated.
+export function axisLabels(chart, places) {
+  const labels = places.map((at) => chart.labels[at] ?? "");
+  const yearOf = (label) => /^.+\s(\d{4})$/.exec(label)?.[1];
+  return labels.map((label, number) => {
+    const year = yearOf(label);
+    return year && year === yearOf(labels[number - 1] ?? "") ? label.slice(0, -year.length).trimEnd() : label;
+  });
+}
+
 // A colour as every program that opens a picture reads it.
 export function plain(colour) {
   const canvas = document.createElement("canvas");

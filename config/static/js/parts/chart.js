@@ -1,5 +1,5 @@
 // Charts of numbers that the page also has as a table: `<div data-chart='{"labels": [...], "series": [...]}'>`.
-// A series is {label, data, isBefore}; one is drawn as bars, several as lines, those of the period before dashed, or
+// A series is {label, data, isBefore}; one is drawn as bars, or with `isLine` as a line, several as lines, those of the period before dashed, or
 // with `isStacked` as bars on each other. `marks` are dates worth knowing, {at, sign}, which the page lists. `partial`
 // names the intervals that are not over, by place: they are drawn apart. A chart of the kind "ranking" is bars from left
 // to right (chart-ranking.js).
@@ -7,10 +7,10 @@ import uPlot from "../../vendor/uplot/uPlot.min.js";
 import { paintPartial, pathsOf } from "./chart-partial.js";
 import { pictureOf, savePicture } from "./chart-picture.js";
 import { drawRanking, rankingOf } from "./chart-ranking.js";
-import { colourNumbers, heightsOf, plain } from "./chart-series.js";
+import { axisLabels, colourNumbers, drawsLines, heightsOf, plain } from "./chart-series.js";
 
 const PAPER = 620; // pixels of a chart on an upright sheet
-const WIDEST_LABEL = 76; // pixels between labels of the x axis
+const WIDEST_LABEL = 84; // pixels between labels of the x axis
 
 const style = (name, place) => getComputedStyle(place).getPropertyValue(name).trim();
 
@@ -39,7 +39,7 @@ function lineOf(chart, place, format) {
   };
   if (series.isBefore) return { ...line, dash: [5, 4], width: 1.5, points: { show: false } };
   const paths = pathsOf(chart);
-  if (chart.series.length > 1 && !chart.isStacked) return { ...line, paths };
+  if (drawsLines(chart)) return { ...line, paths };
   return { ...line, width: 0, fill: colour, paths, points: { show: false } };
 }
 
@@ -87,7 +87,7 @@ function options(place, chart, width, height) {
         size: 34,
         space: WIDEST_LABEL,
         incrs: [1, 2, 3, 4, 5, 7, 10, 14, 15, 20, 30, 50, 60, 100, 200, 500, 1000, 2000],
-        values: (_plot, splits) => splits.map((split) => chart.labels[split] ?? ""),
+        values: (_plot, splits) => axisLabels(chart, splits),
       },
       {
         ...common,
