@@ -1,6 +1,7 @@
 """The pages of visitors: their list, the page of one for support, and the browsers of a person."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -18,7 +19,7 @@ from psycopg.errors import QueryCanceled
 
 from activities.admin.timeline import VIEW, find_person
 from activities.consent.state import consents_of_person
-from activities.models import Association, EventSource, Visitor
+from activities.models import Association, EventSource, Visitor, VisitorActivity
 from activities.rights import VIEW_ACTIVITY
 from activities.visitors import devices, ownership, undoing
 from activities.visitors.days import days_of_visitor
@@ -48,7 +49,8 @@ BADGES = {"free": "", "owned": "good", "shared": "wait", "burnt": "bad"}
 class VisitorAdmin(PagesAdmin):
     nothing_yet = gettext_lazy("Browsers that visit your web sites appear here, known or not.")
     about = gettext_lazy("Browsers that visited your web sites. Until one is recognized, what it does waits here.")
-    list_display = ("device", "person", "badge", "origin", "pages", "source", "first_seen", "last_seen")
+    list_display_links = ("device",)
+    list_display = ("person", "device", "badge", "origin", "pages", "source", "first_seen", "last_seen")
     list_per_page = 50
     list_filter = ("state", ("first_source", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("first_source",)
@@ -153,6 +155,7 @@ class VisitorAdmin(PagesAdmin):
             "visitor",
             str(owner or _("Unknown visitor")),
             visitor=visitor,
+            first_at=_first_seen(visitor, rows := devices.newest_visitor_rows(visitor)),
             owner=owner,
             glance=(glance := glances_of([visitor.pk]).get(visitor.pk, Glance())),
             campaign=[(name, UTM_LABELS[name], value) for name, value in glance.campaign],
@@ -170,7 +173,7 @@ class VisitorAdmin(PagesAdmin):
             may_associate=may_associate and may_see_people,
             may_see_people=may_see_people,
             may_see_values=may_see_values,
-            days=days_of_visitor(rows := devices.newest_visitor_rows(visitor)),
+            days=days_of_visitor(rows),
             is_bounded=len(rows) == devices.MAX_ROWS,
             waiting=(waiting := devices.count_waiting(visitor)),
             waiting_text=intcomma(waiting) + ("+" if waiting == devices.MAX_COUNT else ""),
@@ -194,6 +197,11 @@ class VisitorAdmin(PagesAdmin):
         else:
             raise Http404
         return redirect(f"{PAGE}_change", pk)
+
+
+def _first_seen(visitor: Visitor, rows: Sequence[VisitorActivity]) -> datetime:
+    """The moment of the first sign of the visitor: of what came late, the moment it happened."""
+    return min([visitor.first_at, *(row.occurred_at for row in rows)])
 
 
 def _associate(request: HttpRequest, visitor: Visitor) -> None:

@@ -24,6 +24,7 @@ def content_of(event: WaitingEvent) -> Mapping[str, Any]:
 
 
 def newest_events(sighting: Sighting, number: int = SHOWN) -> list[WaitingEvent]:
+    """The events that came last, the latest first; many may have happened long before."""
     return list(sighting.events.order_by("-pk")[:number])
 
 

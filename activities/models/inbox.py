@@ -1,5 +1,7 @@
 """The inbox: names, properties and traits that were seen and are not defined, and the events that wait for a type."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -109,3 +111,8 @@ class WaitingEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk}"
+
+    @property
+    def came_late(self) -> bool:
+        """True where it had happened a minute or more before it came."""
+        return self.received_at - self.occurred_at >= timedelta(minutes=1)

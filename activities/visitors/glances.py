@@ -35,6 +35,11 @@ class Glance:
         return self.browser or self.platform
 
     @property
+    def has_origin(self) -> bool:
+        """True where anything is known of where the visitor came from."""
+        return bool(self.origin or self.referrer or self.campaign or self.pages)
+
+    @property
     def origin(self) -> str:
         """The way to the first page: “newsletter / email”, or the referring site; empty without any visit."""
         values = dict(self.campaign)

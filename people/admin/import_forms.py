@@ -269,7 +269,11 @@ class PlanForm(forms.Form):
             }
 
     def fields_mapped(self) -> int:
-        return sum(bool(self[f"{COLUMN}{place}"].value()) for place in range(len(self.shape.header)))
+        return sum(bool(name) for name, _column in self._choices())
+
+    def _choices(self) -> Iterable[tuple[Any, str]]:
+        """(name of what it is mapped to, or nothing; column) of each column, as the page shows them."""
+        return ((self[f"{COLUMN}{place}"].value(), column) for place, column in enumerate(self.shape.header))
 
     def open_columns(self) -> Iterable[dict[str, Any]]:
         """The items that several columns can be, for a user to choose: label, and (column, sample value) pairs."""
@@ -302,6 +306,11 @@ class PlanForm(forms.Form):
     def fixed_pairs(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
         """The field and the value of each “the same in every row”."""
         return [(self[f"{FIXED}{place}"], self[f"{FIXED_VALUE}{place}"]) for place in range(MAX_FIXED)]
+
+    @property
+    def chosen_columns(self) -> dict[str, str]:
+        """The columns by name of what they are mapped to, as the page shows them."""
+        return {str(name): column for name, column in self._choices() if name}
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -162,13 +162,14 @@ class ImportAdmin(TransferAdmin):
             subject=subject,
             guess=guess,
             is_asking=_is_asking(form, guess, preset),
+            contrary=guessing.contrary_columns(form.chosen_columns, form.items),
             preset=preset,
             preview=preview,
             shape=shape,
             text_above=[tabular.row_text(cells) for cells in import_jobs.rows_above_header(job)],
             shape_form=ShapeForm(shape=shape) if shape.format != "ndjson" else None,
             label=dict(target.subjects()).get(subject, target.label),
-            current=3 if preview else 2,
+            current=2,
         )
 
     def _read_as(self, request: HttpRequest, job: Import, encoding: str) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+from django.utils import translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
@@ -52,6 +54,15 @@ def shown_label(api_name: str, label: str) -> str:
     """A field's label as shown on pages: the team's own, or the product's in the user's language."""
     standard = STANDARD.get(api_name) or MARKETO_STANDARD.get(api_name) or ("",)
     return gettext(label) if label == standard[0] else label
+
+
+def labels_in_all_languages(api_name: str, label: str) -> tuple[str, ...]:
+    """The field's label, and, where it is the product's, as shown in each of the product's languages."""
+    labels = [label]
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            labels.append(shown_label(api_name, label))
+    return tuple(dict.fromkeys(labels))
 
 
 @dataclass(frozen=True, slots=True)

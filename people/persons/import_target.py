@@ -42,6 +42,15 @@ _ALIASES = {
     "person_score": ("lead score", "score"),
     "lead_source": ("source",),
 }
+# columns with the opposite meaning of a field: mapped to it, their values would invert who agreed to emails
+_CONTRARY = {
+    objections.FIELD: (
+        *("subscribed", "is subscribed", "subscription", "opt-in", "opted in", "email opt-in", "consent", "newsletter"),
+        *("accepts marketing", "suscrito", "suscrita", "suscripción", "alta", "consentimiento", "boletín"),
+        *("acepta correos", "acepta publicidad"),
+    ),
+    "do_not_call": ("call", "may call", "phone opt-in", "llamar", "acepta llamadas"),
+}
 
 
 class PeopleTarget(ImportTarget):
@@ -58,8 +67,9 @@ class PeopleTarget(ImportTarget):
                 info.api_name,
                 info.shown_label,
                 info.data_type.name,
-                aliases=(info.label, *_ALIASES.get(info.api_name, ())),
+                aliases=(*catalog.labels_in_all_languages(info.api_name, info.label), *_ALIASES.get(info.api_name, ())),
                 is_key=info.api_name == "email",
+                contrary=_CONTRARY.get(info.api_name, ()),
             )
             for info in catalog.field_catalogue().values()
             if not info.is_read_only

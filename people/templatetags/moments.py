@@ -27,6 +27,37 @@ def moment(when: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def exact_moment(when: datetime) -> SafeString:
+    """A time element with the exact time in the user's zone, for a sentence in which “2 hours ago” makes no sense."""
+    local = timezone.localtime(when)
+    exact = date_format(local, "DATETIME_FORMAT")
+    return format_html('<time datetime="{}">{}</time>', local.isoformat(timespec="seconds"), exact)
+
+
+@register.filter
+def moment_since(when: datetime) -> SafeString:
+    """The time since a moment: “for 2 hours” under a week, else “since 29 Nov 2026, 14:05”."""
+    local, seconds = timezone.localtime(when), int((timezone.now() - when).total_seconds())
+    exact = date_format(local, "DATETIME_FORMAT")
+    text = _length_in_words(seconds) or _("since %(when)s") % {"when": exact}
+    return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(timespec="seconds"), exact, text)
+
+
+def _length_in_words(seconds: int) -> str:
+    """A length of time under a week in its largest unit; empty for a longer one, and one that has not begun."""
+    if seconds < 0 or seconds >= WEEK.total_seconds():
+        return ""
+    if seconds < 3_600:
+        minutes = max(1, seconds // 60)
+        return ngettext("for %(n)s minute", "for %(n)s minutes", minutes) % {"n": minutes}
+    if seconds < 86_400:
+        hours = seconds // 3_600
+        return ngettext("for %(n)s hour", "for %(n)s hours", hours) % {"n": hours}
+    days = seconds // 86_400
+    return ngettext("for %(n)s day", "for %(n)s days", days) % {"n": days}
+
+
+@register.filter
 def moment_of_day(when: datetime) -> SafeString:
     """As `moment`, below a heading that names the day: relative within a day, else the time alone."""
     local, age = timezone.localtime(when), timezone.now() - when

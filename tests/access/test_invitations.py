@@ -169,7 +169,7 @@ def test_whoever_joins_keeps_the_language_of_their_browser(client, boss):
     token, browser = LINK.search(asked.text)[1], Client(headers={"Accept-Language": "en"})
     assert "Join and sign in" in browser.get(f"/join/?invitation={token}").text
     join(token, browser)
-    assert "<html lang=\"en\"" in browser.get("/admin/").text
+    assert '<html lang="en"' in browser.get("/admin/").text
     assert get_user_model().objects.get(username="marta@example.com").language == "en"
 
 

@@ -221,7 +221,7 @@ def test_a_button_that_is_not_for_a_role_leads_to_who_can(client, boss):
     link = f"/admin/ask/?right=activities.approve_activitytype&amp;path=/admin/activities/activitytype/{draft.pk}/step/approve/"
     link = re.search(re.escape(link) + r"&amp;key=[^\"]+", page.text)[0]
     asked = client.get(link.replace("&amp;", "&"))
-    assert "Bea" in asked.text and "Ask them" in asked.text
+    assert "Bea" in asked.text and "Ask for it" in asked.text
     client.post("/admin/ask/", {name: asked.context[name] for name in ("right", "path", "key")})
     assert (
         Notice.objects.get(user=boss, kind="access_asked").url == f"/admin/activities/activitytype/{draft.pk}/change/"

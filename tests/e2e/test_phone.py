@@ -1,4 +1,4 @@
-"""On a phone: what is touched in daily tasks is large enough, and no page scrolls sideways."""
+"""On a phone: what is touched in daily tasks is large enough, no choice is cut, and no page scrolls sideways."""
 
 import pytest
 from django.urls import reverse
@@ -13,6 +13,14 @@ SMALL = """(least) => [...document.querySelectorAll(
   .map((part) => [part.getBoundingClientRect(), part])
   .filter(([box]) => box.width > 0 && box.height < least)
   .map(([box, part]) => `${part.tagName} ${part.className} ${Math.round(box.height)} ${part.textContent.trim().slice(0, 30)}`)"""
+
+CUT = """() => [...document.querySelectorAll("#main select")].filter((select) => select.checkVisibility({visibilityProperty: true}))
+  .filter((select) => {
+    const style = getComputedStyle(select), pen = document.createElement("canvas").getContext("2d");
+    pen.font = style.font;
+    const room = select.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return pen.measureText(select.selectedOptions[0]?.text ?? "").width > room + 1;
+  }).map((select) => `${select.id} ${Math.round(select.clientWidth)} ${select.selectedOptions[0].text}`)"""
 
 
 @pytest.fixture
@@ -42,3 +50,4 @@ def test_daily_pages_fit_a_phone_and_a_finger(new_page, superuser, addresses, la
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, address
         assert page.evaluate(SMALL, LEAST) == [], address
+        assert page.evaluate(CUT) == [], f"{address}: a choice is cut"

@@ -8,20 +8,23 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from activities.admin.quarantine.forms import AS_NEW, CorrectionForm, RefusedRowForm, value_labels
+from activities.admin.timeline import VIEW as TIMELINE
 from activities.inbound.processing import call_of_row
-from activities.models import RefusedActivity
+from activities.models import Activity, RefusedActivity
 from activities.recording import replay as recording_replay
 from activities.recording.quarantine import storing
 from activities.templatetags.activity_tags import picture
 from people.core.admin.base import OwnPages, PagesAdmin, require_rights, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import located_message, restore_problem
+from people.models import Person
 from people.rights import VIEW_PERSON
 from people.templatetags.moments import moment
 
@@ -33,6 +36,25 @@ SELECTED = "_selected_action"
 def _sentences(row: RefusedActivity) -> list[str]:
     labels = value_labels(row)
     return [located_message(restore_problem(problem), labels=labels) for problem in row.problems]
+
+
+def _person_of(row: RefusedActivity, user: Any) -> Person | None:
+    """The person for whom the row was recorded, if `user` may see their timeline."""
+    if row.activity_id is None or not user.has_perms(TIMELINE):
+        return None
+    activity = Activity.objects.filter(pk=row.activity_id).first()
+    return Person.objects.live().filter(pk=activity.person_id).first() if activity else None
+
+
+def _recorded_message(row: RefusedActivity, user: Any) -> str:
+    """The message that names what was recorded, with a link to the timeline."""
+    person = _person_of(row, user)
+    if person is None:
+        return _("%(type)s is recorded.") % {"type": row.activity_type}
+    text = _("%(type)s is recorded for %(person)s.") % {"type": row.activity_type, "person": person}
+    return format_html(
+        '{} <a href="{}">{}</a>', text, reverse("admin:activities_timeline", args=[person.pk]), _("View")
+    )
 
 
 class RefusedRowStateFilter(admin.SimpleListFilter):
@@ -60,8 +82,9 @@ class RefusedActivityAdmin(PagesAdmin):
     )
     about = format_lazy(
         gettext_lazy(
-            "Up to {size} MB of rejected rows are kept per sender and day. Any more are only counted; the sender's "
-            "reply says so."
+            "Activities that an import or a program sent and that couldn't be recorded. Open one, correct what is "
+            "marked and retry; dismiss what you don't need. Up to {size} MB are kept per sender and day; any more are "
+            "only counted."
         ),
         size=settings.QUARANTINE_BYTES_A_DAY // 1024**2,
     )
@@ -153,11 +176,17 @@ class RefusedActivityAdmin(PagesAdmin):
 
     def _replay(self, request: HttpRequest, ids: list[int], backfill: bool) -> None:
         result = recording_replay.replay_rows(ids, request.user, backfill=backfill)
-        if result.recorded:
+        if len(ids) == result.recorded == 1:
+            messages.success(request, _recorded_message(RefusedActivity.objects.get(pk=ids[0]), request.user))
+        elif result.recorded:
             text = ngettext("%(count)s activity recorded.", "%(count)s activities recorded.", result.recorded)
             messages.success(request, text % {"count": result.recorded})
         if result.refused:
-            text = ngettext("%(count)s row is still rejected.", "%(count)s rows are still rejected.", result.refused)
+            text = ngettext(
+                "%(count)s activity is still rejected: see what it needs, correct it and retry, or dismiss it.",
+                "%(count)s activities are still rejected: see what they need, correct them and retry, or dismiss them.",
+                result.refused,
+            )
             messages.warning(request, text % {"count": result.refused})
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -196,6 +225,7 @@ class RefusedActivityAdmin(PagesAdmin):
             problems=[] if form and form.names_all_faults else _sentences(row),
             following=self._following(request, pk) if is_open else None,
             badge=self.badge(row),
+            person=_person_of(row, request.user),
             raw=json.dumps(received, indent=2) if received else "",
         )
 

@@ -230,6 +230,15 @@ def guess_columns(items: Sequence[Mappable], shape: FileShape) -> dict[str, str]
     return columns
 
 
+def contrary_columns(columns: Mapping[str, str], items: Sequence[Mappable]) -> list[tuple[str, str]]:
+    """(column, label of the item) for each column whose name is contrary to the item that it is mapped to."""
+    return [
+        (column, item.label)
+        for item in items
+        if (column := columns.get(item.name)) and column_key(column) in {column_key(name) for name in item.contrary}
+    ]
+
+
 def _emails(shape: FileShape, lines: Sequence[FileLine]) -> list[str]:
     """The columns whose values are e-mail addresses."""
     columns = []

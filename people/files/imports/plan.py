@@ -80,6 +80,7 @@ class Mappable:
     aliases: tuple[str, ...] = ()
     is_key: bool = False  # identifies the subject of a row: a user chooses where several columns can be it
     is_guessed: bool = True  # False: mapped only when a user chooses it
+    contrary: tuple[str, ...] = ()  # names of columns with the opposite meaning: a page warns where one is mapped to it
 
 
 def column_key(name: str) -> str:

@@ -65,6 +65,9 @@ def test_a_type_is_made_of_what_was_seen_and_what_waited_is_recorded(staff):
     address = f"/admin/activities/sighting/{sighting.pk}/"
     with query_budget("inbox: name"):
         page = staff.get(f"{address}change/").text
+    assert "Latest arrival first." in page and "happened <time" in page, (
+        "when it came, and when that was later than it happened"
+    )
     assert "analytics-python/2.4.0" in page and "Currency" in page and "&quot;00" in page
     wizard = staff.get(f"/admin/activities/activitytype/add/?sighting={sighting.pk}").text
     last = staff.post("/admin/activities/activitytype/add/", {**form_of(wizard), "go": "3"}).text

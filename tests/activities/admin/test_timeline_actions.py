@@ -202,3 +202,14 @@ def test_a_builder_begins_empty_where_the_type_is_unknown(client, vera, query):
     for name in ("smartlist", "smartcampaign"):
         page = client.get(reverse(f"admin:smartlists_{name}_add") + f"?{query}")
         assert page.status_code == 200
+
+
+def test_a_viewer_is_offered_neither_lists_to_change_nor_an_empty_card_of_notes(client, vera):
+    ann = make_person()
+    about = {"path": reverse("admin:people_person_about", args=[ann.pk]), "headers": {"HX-Request": "true"}}
+    page = client.get(**about).text
+    assert "Change lists" in page and "notes-title" in page
+    assert 'class="ca-card ca-no-print" aria-labelledby="notes-title"' in page, "an empty card is not printed"
+    vera.groups.set([Group.objects.get(name="Viewer")])
+    page = client.get(**about).text
+    assert "Static lists" in page and "Change lists" not in page and "notes-title" not in page

@@ -1,12 +1,14 @@
 """The page of a visitor, the browsers beside a timeline, and visits by day of a web site."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
 from activities.log.timeline import timeline_entries
-from activities.models import Activity, Association
+from activities.models import Activity, Association, VisitorActivity
 from activities.recording import recorder
 from activities.recording.rows import NewActivity
 from activities.visitors.glances import Glance
@@ -147,3 +149,20 @@ def test_without_rights_to_people_and_activities_a_visitor_has_no_address_and_no
     for text, right in shown.items():
         user.user_permissions.add(Permission.objects.get(codename=right))
         assert text in client.get(address).text
+
+
+def test_a_visitor_is_not_seen_first_after_what_it_did(staff):
+    """A program sends later what happened before; a visitor without pages has no card of where it came from."""
+    site, ann = make_site(), make_person(first_name="Ann", last_name="Lee")
+    visitor = make_visitor(site)
+    own(visitor, ann.pk, site, Evidence.FORM)
+    association = Association.objects.get()
+    Association.objects.filter(pk=association.pk).update(from_at=timezone.now() - timedelta(hours=2, minutes=5))
+    make_hit(visitor, site, None, said={"email": "a@example.com"})
+    VisitorActivity.objects.update(occurred_at=timezone.now() - timedelta(hours=2, minutes=5))
+    reply = staff.get(f"/admin/activities/visitor/{visitor.pk}/change/")
+    assert reply.context["first_at"] == VisitorActivity.objects.get().occurred_at
+    assert ">for 2 hours</time>" in reply.text and "since" not in reply.text.split("Who it is")[1][:600]
+    assert "Where it came from" not in reply.text and "Web site" in reply.text
+    spanish = staff.get(f"/admin/activities/visitor/{visitor.pk}/change/", headers={"Accept-Language": "es"}).text
+    assert ">desde hace 2 horas</time>" in spanish

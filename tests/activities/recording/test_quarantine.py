@@ -240,9 +240,13 @@ def test_the_page_lists_corrects_and_replays(check, admin_client):
     page = admin_client.get(address).content.decode()
     assert "An amount like 1250.50" in page and "<bdi>many</bdi>" in page, "sent and expected, beside the value"
     assert str(ann) in page and "Deposit Check" in page, "ids have their names"
-    assert "1 activity recorded." in admin_client.post(address, values, follow=True).content.decode()
+    done = admin_client.post(address, values, follow=True).content.decode()
+    timeline = reverse("admin:activities_timeline", args=[ann.pk])
+    assert f"Deposit Check is recorded for {ann}." in done and f'<a href="{timeline}">View</a>' in done
     assert stored(check).filter(attributes={"amount": 7}).count() == 1
-    assert "Recorded as activity" in admin_client.get(address).content.decode()
+    page = admin_client.get(address).content.decode()
+    assert "ca-callout--good" in page and "ca-callout--bad" not in page and page.count(timeline) == 1
+    assert "Why it was rejected at first" in page, "the old reason is folded"
     assert admin_client.get(listing).content.decode().count("field-times") == 0
 
 

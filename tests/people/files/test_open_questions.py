@@ -5,13 +5,17 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import translation
+from django.utils.translation import gettext
 
 from activities.types.definition import ActivityFieldSpec
 from people.core.errors import RejectedError
+from people.fields.catalog import READ_ONLY, STANDARD
 from people.files import tabular
 from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
 from people.files.imports.plan import ImportPlan
+from people.files.imports.targets import TARGETS
 from people.models import Import, Person
 from tests.factories import approved_type
 
@@ -178,6 +182,33 @@ def test_an_import_of_people_asks_which_of_several_columns_is_the_address(client
     response = client.get(f"/admin/people/import/{job.pk}/columns/")
     assert "email" not in response.context["form"].guess.plan.columns
     assert "<li>Guest Email: <code>b@example.com</code></li>" in response.content.decode()
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("name", sorted(set(STANDARD) - READ_ONLY))
+def test_a_column_named_as_the_product_shows_a_field_is_mapped_to_it(name, language):
+    with translation.override(language):
+        label = gettext(STANDARD[name][0])
+    shape = tabular.FileShape(format="csv", header=[label], delimiter=";")
+    for reader in ("en", "es"):
+        with translation.override(reader):
+            items = [item for item in TARGETS["people"].mappable("") if item.is_guessed]
+            assert guessing.guess_columns(items, shape) == {name: label}
+
+
+@pytest.mark.parametrize("column", ["Subscribed", "Suscrito", "Opt-in", "Alta"])
+def test_a_column_that_says_the_opposite_is_never_mapped_and_warned_of(client, admin_user, column):
+    client.force_login(admin_user)
+    content = f"email,{column}\na@example.com,yes\n"
+    job = import_jobs.upload_file([content.encode()], "f.csv", "people", admin_user)
+    address = f"/admin/people/import/{job.pk}/columns/"
+    response = client.get(address)
+    form = response.context["form"]
+    assert form.guess.plan.columns == {"email": "email"} and "the\n      opposite" not in response.text
+    values = {name: "" if form[name].value() is None else form[name].value() for name in form.fields}
+    page = client.post(address, {**values, "asked": "", "column_1": "unsubscribed"})
+    assert page.context["contrary"] == [(column, "Unsubscribed")] and f"“{column}” seems to mean" in page.text
+    assert page.context["current"] == 2, "the page asks for columns"
 
 
 def test_the_api_and_the_commands_name_the_columns_that_can_be_what_is_not_mapped(client, admin_user, talk, tmp_path):
