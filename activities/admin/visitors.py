@@ -1,6 +1,6 @@
 """The pages of visitors: their list, the page of one for support, and the browsers of a person."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -162,14 +162,7 @@ class VisitorAdmin(PagesAdmin):
             most=devices.MAX_ROWS,
             consents=consents_of_person(owner.pk) if owner and may_see_values else None,
             badge=self.badge(visitor),
-            associations=[
-                (
-                    association,
-                    people.get(association.person_id) if may_see_people else None,
-                    may_associate and undoing.undo_problem(association) is None,
-                )
-                for association in associations
-            ],
+            associations=_shown_associations(associations, people if may_see_people else {}, may_associate),
             may_associate=may_associate and may_see_people,
             may_see_people=may_see_people,
             may_see_values=may_see_values,
@@ -202,6 +195,16 @@ class VisitorAdmin(PagesAdmin):
 def _first_seen(visitor: Visitor, rows: Sequence[VisitorActivity]) -> datetime:
     """The moment of the first sign of the visitor: of what came late, the moment it happened."""
     return min([visitor.first_at, *(row.occurred_at for row in rows)])
+
+
+def _shown_associations(
+    associations: Iterable[Association], people: Mapping[int, Person], may_associate: bool
+) -> list[tuple[Association, Person | None, bool]]:
+    """Each association with its person of `people`, and whether the user may undo it."""
+    return [
+        (association, people.get(association.person_id), may_associate and undoing.undo_problem(association) is None)
+        for association in associations
+    ]
 
 
 def _associate(request: HttpRequest, visitor: Visitor) -> None:
