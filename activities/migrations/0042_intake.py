@@ -56,5 +56,22 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="IntakePass",
+            fields=[
+                (
+                    "source",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="activities.eventsource",
+                    ),
+                ),
+                ("last_id", models.BigIntegerField()),
+            ],
+            options={"db_table": "intake_pass", "default_permissions": ()},
+        ),
         migrations.RunSQL(TABLE, migrations.RunSQL.noop),
     ]

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from activities.intake import processing
+from activities.intake import due, processing
 from activities.intake.keeping import without_key
 from activities.intake.personal_data import forget_old_requests
 from activities.intake.state import IntakeState, intake_state, retry_stuck_requests
@@ -78,7 +78,7 @@ def test_repeats_are_known_in_one_request_and_in_later_ones():
 
 def test_the_order_of_arrival_is_kept_and_sources_share_a_pass(monkeypatch):
     approved_type()
-    monkeypatch.setattr(processing, "EVENTS_AT_ONCE", 4)
+    monkeypatch.setattr(due, "EVENTS_AT_ONCE", 4)
     large, small = make_program("Large"), make_program("Small")
     for number in range(12):
         keep(large, deposit(number))
@@ -109,7 +109,7 @@ def test_a_request_that_raises_an_error_is_tried_again_and_then_stuck(monkeypatc
     row = IntakeRequest.objects.get()
     assert row.tries == 1 and not row.is_stuck and row.try_at > timezone.now()
     assert "KeyError in fail" in row.error and "ann@" not in row.error
-    for tries in range(2, processing.MAX_TRIES + 1):
+    for tries in range(2, due.MAX_TRIES + 1):
         IntakeRequest.objects.update(try_at=None)
         assert process_all() == 1
         row.refresh_from_db()
