@@ -72,8 +72,11 @@ def keep_requests(requests: Sequence[KeptRequest]) -> None:
     ]
     uses = _uses(requests)
     with prepared.prepared_cursor() as cursor:
-        notice = f"pg_notify('{CHANNEL}', '')" if _notices.is_due() else "1"
+        is_due = _notices.is_due()
+        notice = f"pg_notify('{CHANNEL}', '')" if is_due else "1"
         cursor.execute(_KEEP + notice, [*columns, *use_values(uses), *seen_values(uses)])
+    if is_due:
+        _notices.note_sent()
     measure_uses(uses)
 
 
