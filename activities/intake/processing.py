@@ -165,6 +165,7 @@ def read_request(row: IntakeRequest, source: EventSource, types: LiveTypes) -> S
     envelope = parse_envelope(row.call, bytes(row.body))
     if envelope.sent_at is None:
         envelope.sent_at = row.sent_at or None
+    envelope.key = row.key
     client = Client(Sender(source, None, None), row.received_at, Agent(""), opts_out=row.opts_out)
     items = read_messages(envelope, client, types)
     return Submission(source.pk, row.size, items, is_counted=True, received_at=row.received_at)

@@ -24,6 +24,7 @@ class Migration(migrations.Migration):
             name="IntakeRequest",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.UUIDField(editable=False, unique=True)),
                 ("received_at", models.DateTimeField()),
                 ("call", models.CharField(max_length=10)),
                 ("sent_at", models.CharField(blank=True, db_default="", default="", max_length=64)),

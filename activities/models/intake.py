@@ -11,6 +11,7 @@ class IntakeRequest(models.Model):
     stuck, and waits for an operator. `error`: where the last error was raised, without values.
     """
 
+    key = models.UUIDField(unique=True, editable=False)  # made when it came: kept twice it is one
     source = models.ForeignKey("activities.EventSource", models.PROTECT, related_name="+", db_index=False)
     received_at = models.DateTimeField()
     call = models.CharField(max_length=10)
