@@ -5,8 +5,8 @@ sample is kept and the rest is counted, so that a million events of one typing e
 its message id: nothing is kept of it, and sent again it is new.
 """
 
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from time import monotonic
 
@@ -15,6 +15,7 @@ from django.db import connection
 from activities.inbox import decisions
 from activities.models import InboxReplay, Sighting
 from activities.visitors.partitions import sent_day
+from people.core.db.tallies import Tally
 
 RATE, BURST = 10.0, 1_000  # of one name and process
 MAX_NAMES = 10_000  # that are remembered
@@ -23,15 +24,40 @@ _Room = tuple[float, float]  # events that may be exchanged, as of this moment
 _rooms: OrderedDict[int, _Room] = OrderedDict()
 
 
-def take_room(sighting_id: int) -> bool:
-    """True where one more event of this name may be exchanged for old ones now."""
+def _settle(taken: Mapping[int, float]) -> None:
     now = monotonic()
-    room, before = _rooms.pop(sighting_id, (float(BURST), now))
-    room = min(float(BURST), room + (now - before) * RATE)
-    _rooms[sighting_id] = (room - 1, now) if room >= 1 else (room, now)
+    for sighting_id, number in taken.items():
+        room = _room_of(sighting_id, now)
+        _rooms.pop(sighting_id, None)
+        _rooms[sighting_id] = (max(0.0, room - number), now)
     while len(_rooms) > MAX_NAMES:
         _rooms.popitem(last=False)
-    return room >= 1
+
+
+def _room_of(sighting_id: int, now: float) -> float:
+    room, before = _rooms.get(sighting_id, (float(BURST), now))
+    return min(float(BURST), room + (now - before) * RATE)
+
+
+_tally = Tally(_settle)
+
+
+class Exchanges:
+    """The exchanges of one transaction; what it takes is gone from the rooms once it is committed."""
+
+    def __init__(self) -> None:
+        self._now, self._before = monotonic(), _tally.pending()
+        self._taken: Counter[int] = Counter()
+
+    def take_room(self, sighting_id: int) -> bool:
+        """True where one more event of this name may be exchanged for old ones now."""
+        has_room = _room_of(sighting_id, self._now) - self._before[sighting_id] - self._taken[sighting_id] >= 1
+        self._taken[sighting_id] += has_room
+        return has_room
+
+    def note_taken(self) -> None:
+        _tally.note(+self._taken)
+        self._taken = Counter()
 
 
 def drop_oldest(row: Sighting, excess: int = 0) -> int:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from activities.inbox.days import DayCounts, add_to_day, property_digests
 from activities.inbox.decisions import is_full
 from activities.inbox.names import clean_name, name_key
-from activities.inbox.rotation import drop_oldest, replayed_now, take_room
+from activities.inbox.rotation import Exchanges, drop_oldest, replayed_now
 from activities.models import Sighting
 from people.core.db import prepared
 from people.core.errors import quoted_value
@@ -248,6 +248,7 @@ def place_events(rows: Mapping[Key, Sighting], events: Sequence[tuple[Key, int]]
     is_near_bound = any(number + new > MAX_SOURCE_BYTES for number in used.values())
     replayed = replayed_now(row.pk for row in rows.values()) if is_near_bound else set()
     places: list[int | None] = []
+    exchanges = Exchanges()
     for key, size in events:
         row = rows[key]
         is_source_full = used[row.source_id] + size > MAX_SOURCE_BYTES
@@ -257,7 +258,7 @@ def place_events(rows: Mapping[Key, Sighting], events: Sequence[tuple[Key, int]]
             not row.name_key
             or row.state not in OPEN
             or (is_source_full and not has_bytes)
-            or ((is_source_full or is_full(row)) and not take_room(row.pk))
+            or ((is_source_full or is_full(row)) and not exchanges.take_room(row.pk))
         ):
             places.append(None)
             continue
@@ -265,6 +266,7 @@ def place_events(rows: Mapping[Key, Sighting], events: Sequence[tuple[Key, int]]
         placed[row.pk] += size
         used[row.source_id] += size
         places.append(row.pk)
+    exchanges.note_taken()
     return places
 
 

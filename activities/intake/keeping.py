@@ -1,10 +1,13 @@
 """Keeps requests of programs as they came: those of many clients in one transaction, which is what is acknowledged."""
 
+import json
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID, uuid4
 
 from activities.recording.notify import Notices
 from activities.segment.times import MAX_TIME
@@ -15,14 +18,18 @@ CHANNEL = "intake_kept"
 _BYTES_OF_ONE = 4_096
 # one statement is one round trip, and its own transaction; the bodies are sent as they are, not as text
 _KEEP = f"""with kept as (
-    insert into intake_request (source_id, received_at, call, sent_at, opts_out, events, size, body)
-    select w.source_id, w.received_at, w.call, w.sent_at, w.opts_out, w.events, length(w.body), w.body
-    from unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::bool[], %s::int[], %b::bytea[])
-        with ordinality as w (source_id, received_at, call, sent_at, opts_out, events, body, place) order by place),
+    insert into intake_request (key, source_id, received_at, call, sent_at, opts_out, events, size, body)
+    select w.key, w.source_id, w.received_at, w.call, w.sent_at, w.opts_out, w.events, length(w.body), w.body
+    from unnest(%s::uuid[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::bool[], %s::int[], %b::bytea[])
+        with ordinality as w (key, source_id, received_at, call, sent_at, opts_out, events, body, place) order by place
+    on conflict (key) do nothing),
 used as ({COUNT_SQL}),
 seen as ({SEEN_SQL})
 select """
 _notices = Notices()
+_TEXT = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_TOKENS = re.compile(rb"[\[\]{}]|" + _TEXT)
+_TEXT_OF_MEMBER = re.compile(rb"\s*:\s*\"((?:[^\"\\]|\\.)*)\"")
 
 
 @dataclass(slots=True)
@@ -40,6 +47,7 @@ class KeptRequest:
     events: int
     size: int
     body: bytes
+    key: UUID = field(default_factory=uuid4)
     items: tuple[Any, ...] = field(default=())
     is_busy: bool = False
     is_unavailable: bool = False
@@ -50,9 +58,29 @@ class KeptRequest:
         return 1 + len(self.body) // _BYTES_OF_ONE
 
 
-def without_key(body: bytes, key: str) -> bytes:
-    """The body without the write key of its envelope: what waits, and its backups, hold no secret."""
-    return body.replace(f'"{key}"'.encode(), b'""') if key else body
+def without_key(body: bytes) -> bytes:
+    """The body, which is a JSON object, with an empty `writeKey`: what waits, and its backups, hold no secret.
+
+    All else stays byte by byte. Of a repeated member each is emptied.
+    """
+    if b"writeKey" not in body and b"\\u00" not in body:  # nor with escapes
+        return body
+    parts, at, depth = [], 0, 0
+    for token in _TOKENS.finditer(body):
+        first = token[0][:1]
+        if first in b"{[":
+            depth += 1
+        elif first in b"}]":
+            depth -= 1
+        elif depth == 1 and _is_write_key(token[0]) and (value := _TEXT_OF_MEMBER.match(body, token.end())):
+            parts.append(body[at : value.start(1)])
+            at = value.end(1)
+    return b"".join([*parts, body[at:]])
+
+
+def _is_write_key(token: bytes) -> bool:
+    # an escape is longer than what it stands for
+    return token == b'"writeKey"' or (b"\\" in token and json.loads(token) == "writeKey")
 
 
 def readable_sent_at(value: Any) -> str:
@@ -63,17 +91,19 @@ def readable_sent_at(value: Any) -> str:
 def keep_requests(requests: Sequence[KeptRequest]) -> None:
     """Commit the requests together, and count them in the use of their sources.
 
-    After an exception nothing is committed, and the same requests may be given again; given twice, they are processed
-    twice, and their message ids show it.
+    After an exception the same requests may be given again: one that was committed is kept once.
     """
     columns = [
         [getattr(request, name) for request in requests]
-        for name in ("source_id", "received_at", "call", "sent_at", "opts_out", "events", "body")
+        for name in ("key", "source_id", "received_at", "call", "sent_at", "opts_out", "events", "body")
     ]
     uses = _uses(requests)
     with prepared.prepared_cursor() as cursor:
-        notice = f"pg_notify('{CHANNEL}', '')" if _notices.is_due() else "1"
+        is_due = _notices.is_due()
+        notice = f"pg_notify('{CHANNEL}', '')" if is_due else "1"
         cursor.execute(_KEEP + notice, [*columns, *use_values(uses), *seen_values(uses)])
+    if is_due:
+        _notices.note_sent()
     measure_uses(uses)
 
 

@@ -24,6 +24,7 @@ class Migration(migrations.Migration):
             name="IntakeRequest",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.UUIDField(editable=False, unique=True)),
                 ("received_at", models.DateTimeField()),
                 ("call", models.CharField(max_length=10)),
                 ("sent_at", models.CharField(blank=True, db_default="", default="", max_length=64)),
@@ -55,6 +56,23 @@ class Migration(migrations.Migration):
                     models.Index(condition=models.Q(("is_stuck", True)), fields=["id"], name="intake_request_stuck"),
                 ],
             },
+        ),
+        migrations.CreateModel(
+            name="IntakePass",
+            fields=[
+                (
+                    "source",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="activities.eventsource",
+                    ),
+                ),
+                ("last_id", models.BigIntegerField()),
+            ],
+            options={"db_table": "intake_pass", "default_permissions": ()},
         ),
         migrations.RunSQL(TABLE, migrations.RunSQL.noop),
     ]

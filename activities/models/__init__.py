@@ -4,7 +4,7 @@ from activities.models.columns import ActivityChange, ColumnGeneration
 from activities.models.forms import Form, FormConsent, FormField, FormSubmission, SiteForm
 from activities.models.inbound import InboundCall, InboundKey, InboundMapping, InboundReplay, InboundWebhook
 from activities.models.inbox import Sighting, SightingDay, WaitingEvent
-from activities.models.intake import IntakeRequest
+from activities.models.intake import IntakePass, IntakeRequest
 from activities.models.links import LinkClick, LinkCode, LinkDay, LinkDestination, TrackedLink
 from activities.models.log import Activity, ActivityDay, ActivityFlag, ActivityKey, ActivityRemoval, LogPosition
 from activities.models.quality import QualityDay
@@ -54,6 +54,7 @@ __all__ = [
     "InboundReplay",
     "InboundWebhook",
     "InboxReplay",
+    "IntakePass",
     "IntakeRequest",
     "LinkClick",
     "LinkCode",

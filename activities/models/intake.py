@@ -7,10 +7,11 @@ class IntakeRequest(models.Model):
     """One request as it came. It leaves in the transaction that stores its events.
 
     `call`: the name of the call, as in `segment.wire.PATHS`. `sent_at`: of the head. `body`: JSON text, inflated,
-    without the write key. `size`: of the body. `tries`: at which processing raised an error; after the last one it is
+    without the write key. `size`: of the body. `tries`: made alone, without success; after the last one it is
     stuck, and waits for an operator. `error`: where the last error was raised, without values.
     """
 
+    key = models.UUIDField(unique=True, editable=False)  # made when it came: kept twice it is one
     source = models.ForeignKey("activities.EventSource", models.PROTECT, related_name="+", db_index=False)
     received_at = models.DateTimeField()
     call = models.CharField(max_length=10)
@@ -34,3 +35,20 @@ class IntakeRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk}"
+
+
+class IntakePass(models.Model):
+    """The last request of the pass in progress over one source's requests; 0: none is in progress.
+
+    Where no process works on the source, the pass never ended.
+    """
+
+    source = models.OneToOneField("activities.EventSource", models.CASCADE, related_name="+", primary_key=True)
+    last_id = models.BigIntegerField()
+
+    class Meta:
+        db_table = "intake_pass"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.source_id} to {self.last_id}"

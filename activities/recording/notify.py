@@ -6,6 +6,8 @@ poll: activities without a notification are read a moment later.
 
 from time import monotonic
 
+from django.db import transaction
+
 CHANNEL = "activity_recorded"
 NOTIFY_SQL = f"pg_notify('{CHANNEL}', '')"  # delivered once the transaction is committed
 AT_MOST_EVERY = 0.05  # seconds
@@ -18,12 +20,13 @@ class Notices:
         self._last = 0.0
 
     def is_due(self) -> bool:
-        """True where the current transaction is to notify; a caller that gets True must do it."""
+        """True where the current transaction is to notify; a caller that gets True must do it, and `note_sent`."""
+        return monotonic() - self._last >= AT_MOST_EVERY
+
+    def note_sent(self) -> None:
+        """Count the notification once the transaction is committed; at once where none is open."""
         now = monotonic()
-        if now - self._last < AT_MOST_EVERY:
-            return False
-        self._last = now
-        return True
+        transaction.on_commit(lambda: setattr(self, "_last", now))
 
 
 _of_activities = Notices()
@@ -31,4 +34,6 @@ _of_activities = Notices()
 
 def is_notify_due() -> bool:
     """True where the current transaction is to notify; a caller that gets True must run `NOTIFY_SQL`."""
-    return _of_activities.is_due()
+    if is_due := _of_activities.is_due():
+        _of_activities.note_sent()
+    return is_due

@@ -4,7 +4,6 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import uuid4
 
 from activities.inbox.decisions import decision_of
 from activities.inbox.mapping import check_event
@@ -134,7 +133,7 @@ def read_carefully(raw: Any, place: int, envelope: Envelope, client: Client, typ
     if item.not_kept is not None:  # nothing of it is read, or kept for review
         return item
     try:
-        message = _message(raw, context, integrations, envelope.sent_at, client)
+        message = _message(raw, context, integrations, envelope, place, client)
         item.id, item.visitor = message.id, message.who.visitor
         item.hits = KINDS[raw["type"]](MessageReader(_client_of(message, client), types, None, 0, message), item)
     except RejectedError as refusal:
@@ -154,7 +153,12 @@ def _describe(raw: Any) -> tuple[str, str]:
 
 
 def _message(
-    raw: Any, context: Mapping[str, Any], integrations: Mapping[str, Any], sent_at: Any, client: Client
+    raw: Any,
+    context: Mapping[str, Any],
+    integrations: Mapping[str, Any],
+    envelope: Envelope,
+    place: int,
+    client: Client,
 ) -> Message:
     """The message with its common members checked. Raises `RejectedError`."""
     if not isinstance(raw, dict):
@@ -165,9 +169,9 @@ def _message(
         raise RejectedError(Problem(Code.TOO_LARGE, _("at most 32 KB in one message")))
     if raw.get("type") not in KINDS if isinstance(raw.get("type"), str) else True:
         raise RejectedError(bad_value(Code.UNKNOWN_TYPE, ", ".join(KINDS), raw.get("type"), "type"))
-    # without an id it is another message each time: repeats cannot be recognised
-    message_id = read_message_id(raw) or str(uuid4())
-    moment = message_times(raw, sent_at, client.received, client.sender.is_server)
+    # without an id it is another message each time that it is sent: repeats cannot be recognised
+    message_id = read_message_id(raw) or envelope.id_of_message(place)
+    moment = message_times(raw, envelope.sent_at, client.received, client.sender.is_server)
     return Message(message_id, raw, context, integrations, read_who(raw, context, client.sender), moment)
 
 

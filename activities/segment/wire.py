@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+from uuid import UUID, uuid4, uuid5
 
 import orjson
 
@@ -32,7 +33,7 @@ PATHS = frozenset({*CALLS, *BATCHES, METRICS})
 class Envelope:
     """The messages of one request with what holds for each of them. `sent_at`: as the client wrote it.
 
-    `beyond`: the number of messages that were more than a batch may have.
+    `beyond`: the number of messages that were more than a batch may have. `key`: of a request that may be read again.
     """
 
     messages: list[Any]
@@ -41,6 +42,11 @@ class Envelope:
     context: Mapping[str, Any] = field(default_factory=dict)
     integrations: Mapping[str, Any] = field(default_factory=dict)
     beyond: int = 0
+    key: UUID | None = None
+
+    def id_of_message(self, place: int) -> str:
+        """The id of a message without one, by its place: the same whenever the request is read."""
+        return str(uuid4() if self.key is None else uuid5(self.key, str(place)))
 
     def event_names(self) -> list[str]:
         """The names of events that may be activity types, as far as they can be read."""

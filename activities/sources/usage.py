@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -55,7 +56,7 @@ def note_uses(uses: Mapping[int, Use]) -> None:
     with prepared.prepared_cursor() as cursor:
         cursor.execute(COUNT_SQL, use_values(uses))
         cursor.execute(SEEN_SQL, seen_values(uses))
-    measure_uses(uses)
+    transaction.on_commit(lambda: measure_uses(uses))
 
 
 def use_values(uses: Mapping[int, Use]) -> list[Any]:

@@ -23,6 +23,7 @@ from activities.visitors.erased import burnt_visitors
 from activities.visitors.hits import HitOutcome, HitStatus
 from people.core import metrics
 from people.core.codes import Code
+from people.core.db.tallies import Tally
 from people.core.errors import Problem
 from people.core.messages import sentence as _
 from people.core.source import Channel, Source
@@ -30,6 +31,7 @@ from people.core.source import Channel, Source
 QUARANTINED_A_DAY = 10_000  # of one source and process; more are counted and not stored
 HITS = metrics.register_counter("tracking_hits", "Hits of web pages, by outcome.", "outcome")
 _quarantined: Counter[tuple[int, date]] = Counter()
+_tally = Tally(_quarantined.update)
 
 
 def commit_submissions(submissions: Sequence[Submission]) -> None:
@@ -113,12 +115,13 @@ def _forget_erased(submissions: Iterable[Submission]) -> None:
 def _quarantine(submissions: Iterable[Submission]) -> None:
     today = timezone.now().astimezone(UTC).date()
     by_source: dict[int, list[ReceivedEvent]] = {}
+    pending = _tally.pending()
     for submission in submissions:
         for item in submission.items:
             if item.problems and item.read_row() is not None and item.problems[0].code != Code.QUOTA_REACHED:
                 by_source.setdefault(submission.source_id, []).append(item)
     for source_id, items in sorted(by_source.items()):
-        room = max(0, QUARANTINED_A_DAY - _quarantined[source_id, today])
+        room = max(0, QUARANTINED_A_DAY - _quarantined[source_id, today] - pending[source_id, today])
         kept = items[:room]
         names = {item.row.activity_type for item in kept if item.row and isinstance(item.row.activity_type, str)}
         rows = [item.row for item in kept if item.row is not None]
@@ -126,7 +129,7 @@ def _quarantine(submissions: Iterable[Submission]) -> None:
         types |= {row.activity_type: row.activity_type for row in rows if type(row.activity_type) is int}
         source = Source(Channel.EVENTS, event_source_id=source_id)
         storing.keep_refused_rows(rows, kept, source, UTC, types)
-        _quarantined[source_id, today] += len(kept)
+        _tally.note({(source_id, today): len(kept)})
 
 
 def _uses(

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import sys
+from contextlib import suppress
 
 from django.conf import settings
 
@@ -64,15 +65,25 @@ async def keep_processing() -> None:
     """Run a process that works on the intake, until cancelled; in place of one that has ended start another."""
     command = ("manage.py", "intake", "--with-parent", str(os.getpid()))
     while True:
-        process = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=settings.BASE_DIR)
+        try:
+            process = await asyncio.create_subprocess_exec(sys.executable, *command, cwd=settings.BASE_DIR)
+        except OSError:  # no memory, or no room for another process: maybe for a moment only
+            logger.exception("the process of the intake could not be started; trying again")
+            await asyncio.sleep(RESTART_SECONDS)
+            continue
         try:
             status = await process.wait()
         except asyncio.CancelledError:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), END_SECONDS)
-            except TimeoutError:  # its transaction is rolled back, and the requests stay
-                process.kill()
+            await _end(process)
             raise
         logger.warning("the process of the intake ended with %s; starting another one", status)
         await asyncio.sleep(RESTART_SECONDS)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):  # it has ended by itself
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), END_SECONDS)
+        except TimeoutError:  # its transaction is rolled back, and the requests stay
+            process.kill()

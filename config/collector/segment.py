@@ -96,7 +96,7 @@ def _kept(
         opts_out=client_of(request, sender, received).opts_out,
         events=len(envelope.messages),
         size=request.size or len(body),
-        body=without_key(body, envelope.write_key),
+        body=without_key(body),
     )
 
 

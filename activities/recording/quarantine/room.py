@@ -1,5 +1,7 @@
 """The room for refused rows: of one sender in a day, of all together, and above the reserve of the disk."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -11,6 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from people.core import metrics
+from people.core.db.tallies import Tally
 from people.core.disk import free_bytes
 from people.core.source import Source
 
@@ -32,7 +35,7 @@ class Bound(StrEnum):
     DISK = "disk"  # DISK_RESERVE_BYTES, of the embedded database
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Room:
     """The bytes that this process may keep before stored rows are counted again, which is at `until` at the latest."""
 
@@ -42,6 +45,14 @@ class _Room:
 
 
 _rooms: dict[tuple[Any, ...], _Room] = {}  # by sender; by () of all together
+
+
+def _settle(taken: Mapping[_Room, float]) -> None:
+    for room, size in taken.items():
+        room.left -= int(size)
+
+
+_tally = Tally(_settle)
 
 
 def forget_rooms() -> None:
@@ -55,6 +66,8 @@ class RoomForRows:
     def __init__(self, source: Source) -> None:
         self.source, self.now = source, timezone.now()
         self.taken = 0  # by rows of this transaction
+        self._before = _tally.pending()  # by earlier rows of this transaction
+        self._from: Counter[_Room] = Counter()
         self.is_disk_tight = is_disk_tight()
 
     def take(self, size: int) -> Bound | None:
@@ -62,18 +75,29 @@ class RoomForRows:
         if self.is_disk_tight:
             return Bound.DISK
         of_sender, of_all = self._of_sender(size), self._of_all(size)
-        if size > of_all.left:
+        if size > self._left(of_all):
             return Bound.INSTALLATION
-        if size > of_sender.left:
+        if size > self._left(of_sender):
             return Bound.SENDER
-        of_all.left -= size
-        of_sender.left -= size
+        self._from[of_all] += size
+        self._from[of_sender] += size
         self.taken += size
         return None
 
+    def note_taken(self) -> None:
+        """Have what was taken be gone from this process's rooms once the transaction is committed."""
+        _tally.note(self._from)
+        self._from = Counter()
+
+    def _left(self, room: _Room) -> int:
+        return room.left - int(self._before[room]) - self._from[room]
+
+    def _is_over(self, room: _Room, size: int) -> bool:
+        return self.now >= room.until or (size > self._left(room) and not room.is_last)
+
     def _of_all(self, size: int) -> _Room:
         room = _rooms.get(())
-        if room is None or _is_over(room, size, self.now):
+        if room is None or self._is_over(room, size):
             room = self._count((), settings.QUARANTINE_BYTES, _stored_bytes(), size, COMMON_SHARE)
         return room
 
@@ -81,7 +105,7 @@ class RoomForRows:
         source = self.source
         sender = source.channel, source.user_id, source.event_source_id
         room = _rooms.get(sender)
-        if room is None or _is_over(room, size, self.now):
+        if room is None or self._is_over(room, size):
             stored = _bytes_of_today(source, self.now)
             room = self._count(sender, settings.QUARANTINE_BYTES_A_DAY, stored, size, SENDERS_SHARE)
         return room
@@ -107,10 +131,6 @@ def sender_condition(source: Source) -> tuple[str, list[Any]]:
     # no index serves "is not distinct from"
     where = " and ".join(f"{name} is null" if value is None else f"{name} = %s" for name, value in columns.items())
     return where, [value for value in columns.values() if value is not None]
-
-
-def _is_over(room: _Room, size: int, now: datetime) -> bool:
-    return now >= room.until or (size > room.left and not room.is_last)
 
 
 def _bytes_of_today(source: Source, now: datetime) -> int:

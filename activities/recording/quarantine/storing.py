@@ -119,6 +119,7 @@ def _fitting(rows: list[tuple[Any, ...]], source: Source) -> tuple[list[tuple[An
             others[key], bounds[key] = row, bound
         else:
             fitting.append(row)
+    free.note_taken()
     if others:
         where, parameters = room.sender_condition(source)
         with connection.cursor() as cursor:

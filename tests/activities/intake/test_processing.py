@@ -7,17 +7,18 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from activities.intake import processing
-from activities.intake.keeping import without_key
+from activities.intake import due, processing
+from activities.intake.keeping import keep_requests, without_key
 from activities.intake.personal_data import forget_old_requests
 from activities.intake.state import IntakeState, intake_state, retry_stuck_requests
 from activities.models import IntakeRequest, RecentEvent, SourceDay, VisitorActivity
+from activities.tracking.live_types import load_live_types
 from config.observability import probes
 from config.operations.intake_check import check_intake
 from people.core.source import SYSTEM
 from people.models import Person
 from people.privacy import erasure
-from tests.activities.intake.processing import keep, process_all
+from tests.activities.intake.processing import keep, kept, process_all
 from tests.activities.segment.senders import make_program, message
 from tests.activities.visitors.factories import dispatch
 from tests.factories import approved_type
@@ -78,7 +79,7 @@ def test_repeats_are_known_in_one_request_and_in_later_ones():
 
 def test_the_order_of_arrival_is_kept_and_sources_share_a_pass(monkeypatch):
     approved_type()
-    monkeypatch.setattr(processing, "EVENTS_AT_ONCE", 4)
+    monkeypatch.setattr(due, "EVENTS_AT_ONCE", 4)
     large, small = make_program("Large"), make_program("Small")
     for number in range(12):
         keep(large, deposit(number))
@@ -109,7 +110,7 @@ def test_a_request_that_raises_an_error_is_tried_again_and_then_stuck(monkeypatc
     row = IntakeRequest.objects.get()
     assert row.tries == 1 and not row.is_stuck and row.try_at > timezone.now()
     assert "KeyError in fail" in row.error and "ann@" not in row.error
-    for tries in range(2, processing.MAX_TRIES + 1):
+    for tries in range(2, due.MAX_TRIES + 1):
         IntakeRequest.objects.update(try_at=None)
         assert process_all() == 1
         row.refresh_from_db()
@@ -133,10 +134,41 @@ def test_stuck_requests_are_forgotten_and_others_never(settings):
     assert forget_old_requests() == 1 and IntakeRequest.objects.count() == 1
 
 
-def test_the_write_key_is_not_kept():
-    body = json.dumps({"writeKey": "cas_secret", "batch": [{"properties": {"a": "cas_secrets"}}]}).encode()
-    assert without_key(body, "cas_secret") == body.replace(b'"cas_secret"', b'""')
-    assert without_key(body, "") == body
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ('{"writeKey": "u-1", "userId": "u-1"}', '{"writeKey": "", "userId": "u-1"}'),
+        (r'{"a":[{"writeKey":"x"}],"write\u004bey" : "c\u005fs", "n": 1.10e2}', None),
+        (r'{"writeKey":"a\"b\\","writeKey": "","writeKey":"c", "n":12345678901234567890123}', None),
+        (
+            r'{"t":"\"writeKey\": \"u-1\"","writeKey":7,"o":{"writeKey":"b"},"s":"}{[\\"}',
+            r'{"t":"\"writeKey\": \"u-1\"","writeKey":7,"o":{"writeKey":"b"},"s":"}{[\\"}',
+        ),
+        ('{"name":"writeKey","other":"writeKey: \u00e9"}', '{"name":"writeKey","other":"writeKey: \u00e9"}'),
+        ('{"n": 1e400, "batch": []}', '{"n": 1e400, "batch": []}'),
+    ],
+)
+def test_of_a_body_the_write_key_alone_is_not_kept(body, kept):
+    result = without_key(body.encode()).decode()
+    if kept is not None:
+        assert result == kept
+    before, after = (json.loads(text, parse_float=str) for text in (body, result))
+    assert after == {**before, **({"writeKey": ""} if isinstance(before.get("writeKey"), str) else {})}
+    assert not any(secret in result for secret in ("c\\u005fs", '"a\\"b', '"c"'))
+
+
+def test_a_request_that_is_kept_twice_is_one_and_its_messages_have_the_same_ids():
+    approved_type()
+    source = make_program()
+    request = kept(source, deposit(1, messageId=...), deposit(2, messageId=...))
+    keep_requests([request])
+    keep_requests([request, kept(source, deposit(1, messageId=...))])
+    assert IntakeRequest.objects.count() == 2
+    row = IntakeRequest.objects.earliest("pk")
+    ids = [[item.id for item in processing.read_request(row, source, load_live_types()).items] for _time in range(2)]
+    assert ids[0] == ids[1] and len({*ids[0]}) == 2
+    process_all()
+    assert checks(source) == ["1", "2", "1"]
 
 
 def test_an_erase_deletes_stuck_requests_and_drops_the_events_that_wait():
