@@ -8,13 +8,15 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from activities.intake import due, processing
-from activities.intake.keeping import keep_requests, without_key
+from activities.intake.keeping import KeptRequest, keep_requests, without_key
 from activities.intake.personal_data import forget_old_requests
 from activities.intake.state import IntakeState, intake_state, retry_stuck_requests
 from activities.models import IntakeRequest, RecentEvent, SourceDay, VisitorActivity
+from activities.segment.wire import parse_envelope
 from activities.tracking.live_types import load_live_types
 from config.observability import probes
 from config.operations.intake_check import check_intake
+from people.core.errors import RejectedError
 from people.core.source import SYSTEM
 from people.models import Person
 from people.privacy import erasure
@@ -63,6 +65,35 @@ def test_the_time_of_arrival_decides_about_the_time_of_an_event():
     keep(source, deposit(1, timestamp=at.isoformat()), received=received, sentAt=sent.isoformat())
     process_all()
     assert VisitorActivity.objects.get(primary_value="1").occurred_at == received - timedelta(minutes=2)
+
+
+@pytest.mark.parametrize("depth", [*range(985, 1023, 4), 1021])
+def test_what_was_acknowledged_is_read_however_deep_a_message_of_it_is(depth):
+    approved_type()
+    source = make_program()
+    good = json.dumps([deposit(1), deposit(2)])[1:-1]
+    deep = (
+        '{"type":"track","event":"Deposit Check","userId":"u-1","properties":{"a":' + "[" * depth + "]" * depth + "}}"
+    )
+    body = f'{{"batch":[{good},{deep}]}}'.encode()
+    try:
+        parse_envelope("batch", body, is_to_check=True)
+    except RejectedError:
+        return  # the collector answers 400
+    keep_requests([KeptRequest(source.pk, timezone.now(), "batch", "", False, 3, len(body), body)])
+    process_all()
+    assert not IntakeRequest.objects.exists() and checks(source) == ["1", "2"]
+    assert SourceDay.objects.get(source=source).rejected == 1
+
+
+def test_a_context_with_a_very_long_number_is_no_reason_to_keep_a_request_back():
+    approved_type()
+    source = make_program()
+    body = ('{"context":{"n":0.' + "3" * 34_000 + '},"batch":[' + json.dumps(deposit(1)) + "]}").encode()
+    parse_envelope("batch", body, is_to_check=True)
+    keep_requests([KeptRequest(source.pk, timezone.now(), "batch", "", False, 1, len(body), body)])
+    process_all()
+    assert not IntakeRequest.objects.exists() and checks(source) == ["1"]
 
 
 def test_repeats_are_known_in_one_request_and_in_later_ones():
