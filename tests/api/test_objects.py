@@ -230,6 +230,29 @@ def test_the_id_of_a_replaced_record_answers_as_the_one_that_stays(api):
     assert api.get(address).json()["id"] == gone.pk
 
 
+@pytest.mark.parametrize("key", ["id", "guid"])
+def test_a_batch_follows_the_id_of_a_replaced_record_and_a_removal_does_not(api, key):
+    approved_type("Course", "course", COURSE_FIELDS)
+    enrolment = approved_type("Enrolment", "enrolment", ENROLMENT_FIELDS)
+    ann, ben, cid = (make_person(email=f"{name}@example.com") for name in ("ann", "ben", "cid"))
+    first, second, stays = (saved(enrolment, student=person.email, course="py") for person in (cid, ben, ann))
+    other = saved(enrolment, student="ann@example.com", course="go")
+    for winner, loser in ((ben, cid), (ann, ben)):  # the first is replaced by the second, that by the last
+        assert api.post(f"people/{winner.pk}/merge", {"losers": [loser.pk]}).json()["records_replaced"] == 1
+    rows = [
+        {key: str(getattr(record, key)) if key == "guid" else record.pk, "values": {"grade": grade}}
+        for grade, record in enumerate((first, second, stays, other, first))
+    ]
+    reply = api.post("objects/enrolment/batch", {"key": key, "records": rows}).json()
+    assert [row.get("id") for row in reply["results"]] == [stays.pk, stays.pk, stays.pk, other.pk, stays.pk], reply
+    assert api.get(f"objects/enrolment/{first.pk}").json()["values"]["grade"] == 4, "rows are applied in order"
+    gone = api.post("objects/enrolment/delete", {"key": key, "records": [{key: row[key]} for row in rows[:2]]}).json()
+    assert [row["errors"][0]["code"] for row in gone["results"]] == ["unknown_record", "unknown_record"]
+    assert api.delete(f"objects/enrolment/{stays.pk}").status_code == 204
+    reply = api.post("objects/enrolment/batch", {"key": key, "records": rows[:2]}).json()
+    assert [row["errors"][0]["code"] for row in reply["results"]] == ["unknown_record", "unknown_record"]
+
+
 def test_a_clash_of_api_names_names_both_fields(api):
     fields = [
         {"name": "Plate", "is_dedupe": True},

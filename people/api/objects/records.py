@@ -146,7 +146,8 @@ class ObjectRecordViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin)
     def batch(self, request: Any, object_type: str) -> Response:
         """Create or update up to 1,000 records; each row is accepted or rejected on its own.
 
-        By the dedupe fields, each row has all of them; by `id` or `guid`, records are only updated.
+        By the dedupe fields, each row has all of them; by `id` or `guid`, records are only updated, and that of a
+        replaced record means the one that stays.
         """
         body = self.validated_body(ObjectBatchInputSerializer)
         if body["key"] == RecordKey.DEDUPE and body["action"] != RecordAction.UPDATE:
@@ -154,14 +155,19 @@ class ObjectRecordViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin)
         key, action = RecordKey(body["key"]), RecordAction(body["action"])
 
         def write(rows: list[dict[str, Any]]) -> Sequence[RecordOutcome]:
-            return records.upsert_records(self.object_type, rows, self.source, key=key, action=action)
+            return records.upsert_records(
+                self.object_type, rows, self.source, key=key, action=action, follows_replaced=True
+            )
 
         return self._outcomes(outcomes_of_bodies(body["records"], write))
 
     @extend_schema(parameters=[BACKFILL], request=ObjectRemovalInputSerializer, responses=ObjectBatchSerializer)
     @action(["POST"], detail=False, url_path="delete")
     def delete_batch(self, request: Any, object_type: str) -> Response:
-        """Delete up to 1,000 records, named by their dedupe values, ids or guids."""
+        """Delete up to 1,000 records, named by their dedupe values, ids or guids.
+
+        The id or guid of a replaced record deletes nothing; each row is accepted or rejected on its own.
+        """
         body = self.validated_body(ObjectRemovalInputSerializer)
 
         def delete(rows: list[dict[str, Any]]) -> Sequence[RecordOutcome]:
