@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from people.core.codes import Code
 from people.core.errors import Problem, UnprocessableError, bad_value, quoted_value
+from people.datatypes.exact_json import RepeatedKeys
 from people.fields.catalog import READ_ONLY, STANDARD
 from people.rest.viewsets import refuse_unknown_members
 
@@ -39,6 +40,8 @@ def person_row_or_problems(body: Any) -> dict[str, Any] | list[Problem]:
         for name in custom
         if name == "id" or name in STANDARD
     ]
+    if isinstance(custom, RepeatedKeys):
+        problems.append(Problem(Code.GIVEN_TWICE, _("A name is given twice."), ("fields",)))
     return problems or {name: value for name, value in body.items() if name != "fields"} | custom
 
 

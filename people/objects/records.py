@@ -12,6 +12,7 @@ from django.db import transaction
 
 from people.core.source import Source
 from people.models import ObjectRecord, ObjectType
+from people.objects.identity.replacement import rows_of_records_that_stay
 from people.objects.matching import lock_type
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome
 from people.objects.writing import batch
@@ -32,6 +33,7 @@ def upsert_records(
     dry_run: bool = False,
     undoes: Mapping[int, int] = MappingProxyType({}),
     expected_revisions: Mapping[int, int] = MappingProxyType({}),
+    follows_replaced: bool = False,
 ) -> list[RecordOutcome]:
     """Create or update records of one type; return one outcome a row, in order. One transaction.
 
@@ -43,13 +45,16 @@ def upsert_records(
     Concurrent calls with the same new dedupe values create one record. With `dry_run` everything is checked and nothing
     is saved. `undoes` are the changes to undo, by record. Raises `RejectedError` (`unknown_type`,
     `unapproved_type`, `retired_type`), `ConflictError` if a record is no longer at that of `expected_revisions`, which
-    are by record, and ValueError over 2,000 rows; never for bad rows.
+    are by record, and ValueError over 2,000 rows; never for bad rows. With `follows_replaced`, the id or guid of a
+    replaced record means the record that stays.
     """
     if len(rows) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} records in one transaction")
     type_id = object_type if isinstance(object_type, int) else object_type.pk
     with transaction.atomic():
         schema = lock_type(type_id, rows, key, zone)
+        if follows_replaced:
+            rows = rows_of_records_that_stay(schema, rows, key)
         return batch.RecordBatch(schema, rows, source, key, action, zone, undoes).run(dry_run, expected_revisions)
 
 

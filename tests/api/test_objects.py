@@ -124,13 +124,48 @@ def test_batches(api, narrowed):
     updating = narrowed("people.change_objectrecord")
     assert updating.post("objects/car/batch", {**body, "action": "update"}).json()["updated"] == 2
     assert updating.post("objects/car/batch", body).status_code == 403
-    for odd in ({"records": []}, {"records": [{"values": 5}]}, {"records": [{"id": "x"}], "key": "id"}, {"records": 5}):
+    for odd in ({"records": []}, {"records": 5}, {"records": None}, [], {"rows": []}, {"records": [{}] * 1_001}):
         assert api.post("objects/car/batch", odd).status_code == 422, odd
     past = api.post("objects/car/batch?backfill=true", {"records": [{"values": {"plate": "3"}}]})
     assert past.json()["created"] == 1 and ObjectChange.objects.latest("pk").is_backfill
     gone = {"records": [{"values": {"plate": "1"}}, {"values": {"plate": "1"}}]}
     assert [row["status"] for row in api.post("objects/car/delete", gone).json()["results"]] == ["deleted", "refused"]
     assert ObjectRecord.objects.existing().count() == 2
+
+
+MALFORMED = [
+    ("5", (None, "wrong_type")),
+    ("null", (None, "wrong_type")),
+    ("[]", (None, "wrong_type")),
+    ('"x"', (None, "wrong_type")),
+    ('{"values": []}', ("/values", "wrong_type")),
+    ('{"values": null}', ("/values", "wrong_type")),
+    ('{"values": {"plate": "1", "plate": "2"}}', ("/values", "given_twice")),
+    ('{"values": {}, "values": {}}', (None, "given_twice")),
+    ('{"value": {}}', ("/value", "unknown_member")),
+    ('{"values": {"plate": "1", "guid": 1}}', ("/values/guid", "unexpected_id")),
+    ('{"id": "1"}', ("/id", "wrong_type")),
+    ('{"id": true}', ("/id", "wrong_type")),
+    ('{"id": 99999999999999999999}', ("/id", "wrong_type")),
+    ('{"guid": 5}', ("/guid", "wrong_type")),
+    ('{"guid": "x"}', ("/guid", "wrong_type")),
+]
+
+
+@pytest.mark.parametrize(("way", "status"), [("batch", "created"), ("delete", "deleted")])
+def test_a_malformed_row_costs_no_other_row(api, way, status):
+    car = approved_type()
+    if way == "delete":
+        saved(car, plate="first")
+        saved(car, plate="last")
+    first, last = ('{"values": {"plate": "first"}}', '{"values": {"plate": "last"}}')
+    body = f'{{"records": [{", ".join([first, *(row for row, _fault in MALFORMED), last])}]}}'
+    reply = api.post(f"objects/car/{way}", body)
+    assert reply.status_code == 200, reply.content
+    results = reply.json()["results"]
+    assert [row["status"] for row in results] == [status, *["refused"] * len(MALFORMED), status]
+    for (row, fault), result in zip(MALFORMED, results[1:-1], strict=True):
+        assert [(error.get("path"), error["code"]) for error in result["errors"]] == [fault], row
 
 
 def test_lists_are_filtered_by_fields(api):
@@ -193,6 +228,29 @@ def test_the_id_of_a_replaced_record_answers_as_the_one_that_stays(api):
     assert api.get(address).status_code == 404
     api.post(f"people/merges/{merged['merge']}/undo")
     assert api.get(address).json()["id"] == gone.pk
+
+
+@pytest.mark.parametrize("key", ["id", "guid"])
+def test_a_batch_follows_the_id_of_a_replaced_record_and_a_removal_does_not(api, key):
+    approved_type("Course", "course", COURSE_FIELDS)
+    enrolment = approved_type("Enrolment", "enrolment", ENROLMENT_FIELDS)
+    ann, ben, cid = (make_person(email=f"{name}@example.com") for name in ("ann", "ben", "cid"))
+    first, second, stays = (saved(enrolment, student=person.email, course="py") for person in (cid, ben, ann))
+    other = saved(enrolment, student="ann@example.com", course="go")
+    for winner, loser in ((ben, cid), (ann, ben)):  # the first is replaced by the second, that by the last
+        assert api.post(f"people/{winner.pk}/merge", {"losers": [loser.pk]}).json()["records_replaced"] == 1
+    rows = [
+        {key: str(getattr(record, key)) if key == "guid" else record.pk, "values": {"grade": grade}}
+        for grade, record in enumerate((first, second, stays, other, first))
+    ]
+    reply = api.post("objects/enrolment/batch", {"key": key, "records": rows}).json()
+    assert [row.get("id") for row in reply["results"]] == [stays.pk, stays.pk, stays.pk, other.pk, stays.pk], reply
+    assert api.get(f"objects/enrolment/{first.pk}").json()["values"]["grade"] == 4, "rows are applied in order"
+    gone = api.post("objects/enrolment/delete", {"key": key, "records": [{key: row[key]} for row in rows[:2]]}).json()
+    assert [row["errors"][0]["code"] for row in gone["results"]] == ["unknown_record", "unknown_record"]
+    assert api.delete(f"objects/enrolment/{stays.pk}").status_code == 204
+    reply = api.post("objects/enrolment/batch", {"key": key, "records": rows[:2]}).json()
+    assert [row["errors"][0]["code"] for row in reply["results"]] == ["unknown_record", "unknown_record"]
 
 
 def test_a_clash_of_api_names_names_both_fields(api):

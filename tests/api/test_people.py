@@ -153,6 +153,23 @@ def test_a_batch_upserts_each_row_on_its_own(api, plan):
     assert by_id.json()["updated"] == 1 and Person.objects.get(pk=ann.pk).city == "Vigo"
 
 
+def test_a_malformed_row_of_a_batch_costs_no_other_row(api, plan):
+    malformed = [
+        ("5", (None, "wrong_type")),
+        ("null", (None, "wrong_type")),
+        ('{"email": "c@example.com", "fields": []}', ("/fields", "wrong_type")),
+        ('{"email": "c@example.com", "email": "d@example.com"}', (None, "given_twice")),
+        ('{"email": "c@example.com", "fields": {"plan": "a", "plan": "b"}}', ("/fields", "given_twice")),
+    ]
+    rows = ['{"email": "a@example.com"}', *(row for row, _fault in malformed), '{"email": "b@example.com"}']
+    reply = api.post("people/batch", f'{{"people": [{", ".join(rows)}]}}')
+    assert reply.status_code == 200, reply.content
+    results = reply.json()["results"]
+    assert [row["status"] for row in results] == ["created", *["refused"] * len(malformed), "created"]
+    for (row, fault), result in zip(malformed, results[1:-1], strict=True):
+        assert [(error.get("path"), error["code"]) for error in result["errors"]] == [fault], row
+
+
 def test_the_terms_of_a_batch_are_checked(api):
     rows = [{"email": "ann@example.com"}]
     assert paths(api.post("people/batch", {"people": rows, "action": "fly"})) == {("/action", "wrong_type")}

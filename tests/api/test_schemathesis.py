@@ -90,7 +90,7 @@ def ndjson(_context, value):
 
 def _is_by_row(operation):
     """One bad row never costs the others: these answer 200 and name the fault beside its row. Any bytes are a file."""
-    return operation.path.endswith(("/batch", "/stream", "/validate", "/imports"))
+    return operation.path.endswith(("/batch", "}/delete", "/stream", "/validate", "/imports"))
 
 
 def _excluded(operation):

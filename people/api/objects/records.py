@@ -1,7 +1,6 @@
 """Object records in the native API."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -12,6 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from people.api.objects.filters import ObjectRecordFilterSet
+from people.api.objects.rows import KEYS, outcomes_of_bodies, paths_under_values, row_from_values
 from people.api.objects.serializers import (
     ObjectBatchInputSerializer,
     ObjectBatchSerializer,
@@ -27,7 +27,7 @@ from people.datatypes.keys import MAX_BIG_ID
 from people.definitions import checks
 from people.models import ObjectChange, ObjectRecord, ObjectType
 from people.objects import queries, records, removal
-from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused_outcome
+from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus
 from people.objects.schema import ObjectSchema, live_schema
 from people.rest.backfill import BACKFILL, TAKES_BACKFILL, BackfillMixin
 from people.rest.object_actions import RevisedMixin
@@ -36,7 +36,6 @@ from people.rest.viewsets import ListMixin, RetrieveMixin, note_people_in_reply
 
 CONFLICTS = frozenset({Code.RECORD_EXISTS, Code.VALUE_TAKEN, Code.NOT_DELETED})
 MISSING = frozenset({Code.UNKNOWN_RECORD})
-KEYS = frozenset({"id", "guid"})
 
 
 class HistoryQuerySerializer(serializers.Serializer):
@@ -110,7 +109,7 @@ class ObjectRecordViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin)
     def create(self, request: Any, object_type: str) -> Response:
         """Create a record. 409 if there is one with its dedupe values."""
         values = self.validated_body(ObjectValuesInputSerializer)["values"]
-        row = _row({"values": values})
+        row = row_from_values(values)
         (outcome,) = records.upsert_records(self.object_type, [row], self.source, action=RecordAction.CREATE)
         record = self._accepted(outcome)
         return self.response_for(record, 201, Location=f"{request.build_absolute_uri()}/{record.pk}")
@@ -122,7 +121,7 @@ class ObjectRecordViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin)
         self.require_match(record)
         values = self.validated_body(ObjectValuesInputSerializer)["values"]
         with self.expecting(record.revision) as expected:
-            outcome = records.update_record(record, _row({"values": values}), self.source, expected)
+            outcome = records.update_record(record, row_from_values(values), self.source, expected)
         return self.response_for(self._accepted(outcome))
 
     @extend_schema(parameters=[BACKFILL], request=None, responses={204: None})
@@ -147,7 +146,8 @@ class ObjectRecordViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin)
     def batch(self, request: Any, object_type: str) -> Response:
         """Create or update up to 1,000 records; each row is accepted or rejected on its own.
 
-        By the dedupe fields, each row has all of them; by `id` or `guid`, records are only updated.
+        By the dedupe fields, each row has all of them; by `id` or `guid`, records are only updated, and that of a
+        replaced record means the one that stays.
         """
         body = self.validated_body(ObjectBatchInputSerializer)
         if body["key"] == RecordKey.DEDUPE and body["action"] != RecordAction.UPDATE:
@@ -155,20 +155,25 @@ class ObjectRecordViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin)
         key, action = RecordKey(body["key"]), RecordAction(body["action"])
 
         def write(rows: list[dict[str, Any]]) -> Sequence[RecordOutcome]:
-            return records.upsert_records(self.object_type, rows, self.source, key=key, action=action)
+            return records.upsert_records(
+                self.object_type, rows, self.source, key=key, action=action, follows_replaced=True
+            )
 
-        return self._outcomes(_outcomes_of(body["records"], write))
+        return self._outcomes(outcomes_of_bodies(body["records"], write))
 
     @extend_schema(parameters=[BACKFILL], request=ObjectRemovalInputSerializer, responses=ObjectBatchSerializer)
     @action(["POST"], detail=False, url_path="delete")
     def delete_batch(self, request: Any, object_type: str) -> Response:
-        """Delete up to 1,000 records, named by their dedupe values, ids or guids."""
+        """Delete up to 1,000 records, named by their dedupe values, ids or guids.
+
+        The id or guid of a replaced record deletes nothing; each row is accepted or rejected on its own.
+        """
         body = self.validated_body(ObjectRemovalInputSerializer)
 
         def delete(rows: list[dict[str, Any]]) -> Sequence[RecordOutcome]:
             return removal.delete_records(self.object_type, rows, self.source, key=RecordKey(body["key"]))
 
-        return self._outcomes(_outcomes_of(body["records"], delete))
+        return self._outcomes(outcomes_of_bodies(body["records"], delete))
 
     @extend_schema(parameters=[BACKFILL], request=None, responses=ObjectRecordSerializer)
     @action(["POST"], detail=True)
@@ -234,32 +239,6 @@ class ObjectRecordViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin)
         return Response({**sums, "results": results})
 
 
-def _outcomes_of(
-    bodies: Sequence[Mapping[str, Any]], write: Callable[[list[dict[str, Any]]], Sequence[RecordOutcome]]
-) -> list[RecordOutcome]:
-    """The outcome of each row, in order; rows that cannot be read are refused without the others."""
-    rows = [_read_row(body) for body in bodies]
-    outcomes = iter(write([row for row in rows if not isinstance(row, Problem)]))
-    return [refused_outcome(row) if isinstance(row, Problem) else next(outcomes) for row in rows]
-
-
-def _row(body: Mapping[str, Any]) -> dict[str, Any]:
-    """As `_read_row`. Raises `UnprocessableError`."""
-    row = _read_row(body)
-    if isinstance(row, Problem):
-        raise UnprocessableError(row)
-    return row
-
-
-def _read_row(body: Mapping[str, Any]) -> dict[str, Any] | Problem:
-    """A row for the verbs: the values and the id or guid in one mapping; a problem where the values have an id."""
-    values = body.get("values", {})
-    row = {name: value for name, value in values.items() if name not in KEYS}
-    if len(row) != len(values):
-        return Problem(Code.UNEXPECTED_ID, _("An id stands beside the values."), ("values", *(KEYS & values.keys())))
-    return {**row, **{name: body[name] for name in KEYS if name in body}}
-
-
 def _record_json(record: ObjectRecord, schema: ObjectSchema) -> dict[str, Any]:
     return {
         "id": record.pk,
@@ -295,17 +274,9 @@ def _change_json(change: ObjectChange) -> dict[str, Any]:
 
 def _outcome_json(outcome: RecordOutcome) -> dict[str, Any]:
     if outcome.problems:
-        errors = [problem_json(problem) for problem in _with_paths(outcome.problems)]
+        errors = [problem_json(problem) for problem in outcome.problems]
         return {"status": str(outcome.status), "errors": errors}
     return {"status": str(outcome.status), "id": outcome.record_id, "guid": str(outcome.guid)}
-
-
-def _with_paths(problems: Iterable[Problem]) -> list[Problem]:
-    """The problems with the paths of fields under `values`, as in the body."""
-    return [
-        replace(problem, path=("values", *problem.path)) if problem.path and problem.path[0] not in KEYS else problem
-        for problem in problems
-    ]
 
 
 def _raise_problems(problems: Sequence[Problem]) -> None:
@@ -318,4 +289,4 @@ def _raise_problems(problems: Sequence[Problem]) -> None:
         error = ConflictError  # type: ignore[assignment]
     elif codes <= MISSING and not any(problem.path[:1] and problem.path[0] not in KEYS for problem in problems):
         error = NotFoundError  # type: ignore[assignment]
-    raise error(*_with_paths(problems))
+    raise error(*paths_under_values(problems))

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from people.core.codes import Code
 from people.core.source import Channel
@@ -180,14 +181,22 @@ class ObjectRecordInputSerializer(StrictSerializer):
     values = ValuesField(required=False)
 
 
+@extend_schema_field(ObjectRecordInputSerializer)
+class RowField(serializers.Field):
+    """Any JSON: `rows` checks each row, so that a malformed one is refused without the others."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        return data
+
+
 class ObjectBatchInputSerializer(StrictSerializer):
-    records = ObjectRecordInputSerializer(many=True, min_length=1, max_length=MAX_BATCH)  # type: ignore[call-arg]  # those of the list
+    records = serializers.ListField(child=RowField(), min_length=1, max_length=MAX_BATCH)
     key = serializers.ChoiceField(RECORD_KEYS, default=RecordKey.DEDUPE.value)
     action = serializers.ChoiceField(RECORD_ACTIONS, default=RecordAction.UPSERT.value)
 
 
 class ObjectRemovalInputSerializer(StrictSerializer):
-    records = ObjectRecordInputSerializer(many=True, min_length=1, max_length=MAX_BATCH)  # type: ignore[call-arg]  # those of the list
+    records = serializers.ListField(child=RowField(), min_length=1, max_length=MAX_BATCH)
     key = serializers.ChoiceField(RECORD_KEYS, default=RecordKey.DEDUPE.value)
 
 
