@@ -253,7 +253,7 @@ def test_a_batch_of_any_size_takes_the_same_statements(django_assert_max_num_que
 
 
 def test_dedupe_values_are_compared_without_the_case_of_single_letters_alone():
-    """As `lower` of PostgreSQL does, and as the stored digests were made; `docs/custom-objects.md` says it."""
+    """As `lower` of PostgreSQL does, and as the stored digests were made (`docs/custom-objects.md`)."""
     car = approved_type()
     statuses = [str(outcome.status) for outcome in upsert(car, {"plate": "É1"}, {"plate": "e\u03011"}, {"plate": "Ж"})]
     assert statuses == ["created", "updated", "created"]
