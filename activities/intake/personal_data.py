@@ -1,6 +1,6 @@
 """Erasing and forgetting kept requests.
 
-Those that are not stuck are processed within seconds: an erase leaves them. Their events of an erased visitor are
+Those that came within the last seconds are being processed: an erase leaves them. Their events of an erased visitor are
 dropped then, as all that come after the erase.
 """
 
@@ -15,6 +15,8 @@ from activities.models import IntakeRequest
 from people.core import personal_data
 from people.core.personal_data import Erasing, PersonalData
 
+RECENT = timedelta(seconds=5)
+
 
 def register_intake() -> None:
     """Register the table as personal data; called when the app starts."""
@@ -24,12 +26,18 @@ def register_intake() -> None:
 
 
 def _erase(erasing: Erasing) -> None:
-    """Delete stuck requests that have a text of these people: a request is a whole."""
+    """Delete requests that have a text of these people, and are stuck, to be tried again or in a backlog.
+
+    A request is a whole. Waits for none that is being processed.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            """delete from intake_request r where is_stuck and exists (
-                select from unnest(%s::text[]) t where strpos(lower(convert_from(r.body, 'UTF8')), t) > 0)""",
-            [personal_data.stored_text_forms(erasing.texts)],
+            """delete from intake_request where id in (
+                select id from intake_request r
+                where (is_stuck or try_at is not null or received_at < %s) and exists (
+                    select from unnest(%s::text[]) t where strpos(lower(convert_from(r.body, 'UTF8')), t) > 0)
+                order by id for update skip locked)""",
+            [timezone.now() - RECENT, personal_data.stored_text_forms(erasing.texts)],
         )
 
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from activities.models import IntakeRequest
 
 MAX_REQUESTS = 100_000  # that wait, however small they are: so counting them is quick
+STUCK_SHARE = 10  # stuck requests up to this part of the bound are beside it
 LATE_SECONDS = 60.0
 
 
@@ -45,6 +46,33 @@ def intake_state() -> IntakeState:
             [MAX_REQUESTS],
         )
         return IntakeState(*cursor.fetchone())
+
+
+def intake_shares() -> dict[int, tuple[int, int]]:
+    """The requests and bytes that each source has in the intake, as far as they count against its bound.
+
+    Stuck ones do where they are more than `STUCK_SHARE` of it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """with r as (select source_id, size, is_stuck from intake_request order by id limit %s),
+            stuck as (select count(*) > %s or coalesce(sum(size), 0) > %s as are_many from r where is_stuck)
+            select source_id, count(*), sum(size) from r, stuck where not is_stuck or are_many group by source_id""",
+            [2 * MAX_REQUESTS, MAX_REQUESTS // STUCK_SHARE, settings.INTAKE_BYTES // STUCK_SHARE],
+        )
+        return {source_id: (requests, int(size)) for source_id, requests, size in cursor.fetchall()}
+
+
+def has_share(mine: tuple[int, int], of_all: tuple[int, int], size: int) -> bool:
+    """True where a source that has `mine` of what `of_all` sources have may keep one more request of this size.
+
+    It may take half of what the others leave: so one that sends a backlog leaves room for each other.
+    """
+    bounds, more = (MAX_REQUESTS, settings.INTAKE_BYTES), (1, size)
+    return all(
+        own + new <= (bound - (total - own)) // 2
+        for own, total, bound, new in zip(mine, of_all, bounds, more, strict=True)
+    )
 
 
 def retry_stuck_requests() -> int:

@@ -1,4 +1,4 @@
-"""Advisory locks; all but those of `try_session_lock` end with the transaction.
+"""Advisory locks; all but those of `try_session_lock(s)` end with the transaction.
 
 PostgreSQL's advisory keys are 64 bits for the whole database, so the top byte is the space of a key.
 Order, to avoid deadlocks: PEOPLE, then TYPE (ascending), then LOOKUP (ascending), then rows of people, then those of
@@ -63,16 +63,8 @@ def acquire_exclusive(keys: Iterable[int]) -> None:
 @contextmanager
 def try_session_lock(space: LockSpace, number: int) -> Iterator[bool]:
     """Try the session lock of a key; yields True if it was free. It ends with the block, connection or process."""
-    name = lock_key(space, number)
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_lock(%s)", [name])
-        (is_mine,) = cursor.fetchone()
-    try:
-        yield is_mine
-    finally:
-        if is_mine and connection.connection is not None and not connection.connection.closed:
-            with connection.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s)", [name])
+    with try_session_locks(space, [number]) as mine:
+        yield number in mine
 
 
 @contextmanager

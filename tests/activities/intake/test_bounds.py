@@ -3,8 +3,12 @@
 import pytest
 
 from activities.intake import due, processing
+from activities.intake.keeping import keep_requests
+from activities.intake.state import intake_shares
 from activities.models import IntakePass, IntakeRequest
-from tests.activities.intake.processing import keep, process_all
+from config.collector.http import HttpError
+from config.collector.intake import IntakeRoom
+from tests.activities.intake.processing import keep, kept, process_all
 from tests.activities.intake.test_processing import checks, deposit
 from tests.activities.segment.senders import make_program
 from tests.factories import approved_type
@@ -97,3 +101,34 @@ def iter_kills(monkeypatch):
         except KilledError:
             yield True
         IntakeRequest.objects.update(try_at=None)
+
+
+def test_a_backlog_of_one_program_leaves_room_for_others_and_stuck_requests_count_apart(settings):
+    settings.INTAKE_BYTES = 100_000
+    source, other = make_program(), make_program("Other")
+    large = {"context": {"page": {"title": "x" * 4_500}}}
+    room = IntakeRoom()
+
+    def fill(source):
+        """Keep requests until one is refused, and look at the intake now and then; the bytes that the source has."""
+        for number in range(100):
+            request = kept(source, deposit(number, **large))
+            try:
+                room.take(request)
+            except HttpError:
+                return sum(row.size for row in IntakeRequest.objects.filter(source=source, is_stuck=False))
+            keep_requests([request])
+            if number % 3 == 0:
+                room.note(intake_shares(), (room._new.copy(), room._new_size.copy()))
+        raise AssertionError("no end")
+
+    assert 40_000 < fill(source) <= 50_000 and 20_000 < fill(other) <= 25_000 + 5_000
+    IntakeRequest.objects.filter(source=other).delete()
+    first = IntakeRequest.objects.filter(source=source).earliest("pk")
+    IntakeRequest.objects.filter(pk=first.pk).update(is_stuck=True)
+    room.note(intake_shares(), (room._new.copy(), room._new_size.copy()))
+    room.take(kept(source, deposit(7, **large)))
+    IntakeRequest.objects.filter(source=source).update(is_stuck=True)
+    room.note(intake_shares(), (room._new.copy(), room._new_size.copy()))
+    with pytest.raises(HttpError):
+        room.take(kept(source, deposit(8, **large)))

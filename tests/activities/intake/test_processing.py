@@ -218,6 +218,23 @@ def test_an_erase_deletes_stuck_requests_and_drops_the_events_that_wait():
     assert process_all() == 1 and checks(source) == ["2"], "the events of an erased user id are dropped"
 
 
+def test_an_erase_deletes_what_waits_in_a_backlog_or_for_another_try():
+    source = make_program()
+    ann = Person.objects.create(email="ann@example.com")
+    old = timezone.now() - timedelta(seconds=30)
+    for received, try_at in (
+        (old, None),
+        (timezone.now(), timezone.now() + timedelta(minutes=1)),
+        (timezone.now(), None),
+    ):
+        for email in ("ann@example.com", "bob@example.com"):
+            keep(source, message("identify", traits={"email": email}, userId=email[:3]), received=received)
+            IntakeRequest.objects.filter(pk=IntakeRequest.objects.latest("pk").pk).update(try_at=try_at)
+    erasure.erase_people([ann.pk], None, SYSTEM)
+    bodies = [bytes(row.body) for row in IntakeRequest.objects.order_by("pk")]
+    assert [b"bob@" in body for body in bodies] == [True, True, False, True], "but for what came just now"
+
+
 def test_the_command_shows_empties_and_retries(capsys):
     approved_type()
     source = make_program()

@@ -142,7 +142,7 @@ def check_once_and_in_order(keys, programs):
 def test_a_full_intake_is_refused_with_the_time_of_another_try(keys):
     issued = keys[0]
     texts = [message("track", "Deposit Check", {"check": "x" * 30_000}, userId="u-1") for _number in range(10)]
-    with running_collector(INTAKE_MB="1") as server:
+    with running_collector(INTAKE_MB="2") as server:
         client = Client(server.port, issued.write_key)
         answers = [client.post("/v1/batch", {"batch": texts})[0] for _number in range(5)]
         assert answers == [200] * 3 + [503] * 2
