@@ -15,7 +15,7 @@ from django.db import connection
 from activities.inbox import decisions
 from activities.models import InboxReplay, Sighting
 from activities.visitors.partitions import sent_day
-from people.core.db.tallies import Tally
+from people.core.db.committed_counts import CommittedCounts
 
 RATE, BURST = 10.0, 1_000  # of one name and process
 MAX_NAMES = 10_000  # that are remembered
@@ -39,14 +39,14 @@ def _room_of(sighting_id: int, now: float) -> float:
     return min(float(BURST), room + (now - before) * RATE)
 
 
-_tally = Tally(_settle)
+_counts = CommittedCounts(_settle)
 
 
 class Exchanges:
-    """The exchanges of one transaction; what it takes is gone from the rooms once it is committed."""
+    """The exchanges of one transaction; the rooms shrink by them once it is committed."""
 
     def __init__(self) -> None:
-        self._now, self._before = monotonic(), _tally.pending()
+        self._now, self._before = monotonic(), _counts.pending()
         self._taken: Counter[int] = Counter()
 
     def take_room(self, sighting_id: int) -> bool:
@@ -56,7 +56,7 @@ class Exchanges:
         return has_room
 
     def note_taken(self) -> None:
-        _tally.note(+self._taken)
+        _counts.note(+self._taken)
         self._taken = Counter()
 
 

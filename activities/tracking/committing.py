@@ -23,7 +23,7 @@ from activities.visitors.erased import burnt_visitors
 from activities.visitors.hits import HitOutcome, HitStatus
 from people.core import metrics
 from people.core.codes import Code
-from people.core.db.tallies import Tally
+from people.core.db.committed_counts import CommittedCounts
 from people.core.errors import Problem
 from people.core.messages import sentence as _
 from people.core.source import Channel, Source
@@ -31,7 +31,7 @@ from people.core.source import Channel, Source
 QUARANTINED_A_DAY = 10_000  # of one source and process; more are counted and not stored
 HITS = metrics.register_counter("tracking_hits", "Hits of web pages, by outcome.", "outcome")
 _quarantined: Counter[tuple[int, date]] = Counter()
-_tally = Tally(_quarantined.update)
+_counts = CommittedCounts(_quarantined.update)
 
 
 def commit_submissions(submissions: Sequence[Submission]) -> None:
@@ -115,7 +115,7 @@ def _forget_erased(submissions: Iterable[Submission]) -> None:
 def _quarantine(submissions: Iterable[Submission]) -> None:
     today = timezone.now().astimezone(UTC).date()
     by_source: dict[int, list[ReceivedEvent]] = {}
-    pending = _tally.pending()
+    pending = _counts.pending()
     for submission in submissions:
         for item in submission.items:
             if item.problems and item.read_row() is not None and item.problems[0].code != Code.QUOTA_REACHED:
@@ -129,7 +129,7 @@ def _quarantine(submissions: Iterable[Submission]) -> None:
         types |= {row.activity_type: row.activity_type for row in rows if type(row.activity_type) is int}
         source = Source(Channel.EVENTS, event_source_id=source_id)
         storing.keep_refused_rows(rows, kept, source, UTC, types)
-        _tally.note({(source_id, today): len(kept)})
+        _counts.note({(source_id, today): len(kept)})
 
 
 def _uses(

@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from people.core import metrics
-from people.core.db.tallies import Tally
+from people.core.db.committed_counts import CommittedCounts
 from people.core.disk import free_bytes
 from people.core.source import Source
 
@@ -52,7 +52,7 @@ def _settle(taken: Mapping[_Room, float]) -> None:
         room.left -= int(size)
 
 
-_tally = Tally(_settle)
+_counts = CommittedCounts(_settle)
 
 
 def forget_rooms() -> None:
@@ -66,7 +66,7 @@ class RoomForRows:
     def __init__(self, source: Source) -> None:
         self.source, self.now = source, timezone.now()
         self.taken = 0  # by rows of this transaction
-        self._before = _tally.pending()  # by earlier rows of this transaction
+        self._before = _counts.pending()  # by earlier rows of this transaction
         self._from: Counter[_Room] = Counter()
         self.is_disk_tight = is_disk_tight()
 
@@ -85,8 +85,8 @@ class RoomForRows:
         return None
 
     def note_taken(self) -> None:
-        """Have what was taken be gone from this process's rooms once the transaction is committed."""
-        _tally.note(self._from)
+        """Subtract what was taken from this process's rooms once the transaction is committed."""
+        _counts.note(self._from)
         self._from = Counter()
 
     def _left(self, room: _Room) -> int:

@@ -1,4 +1,4 @@
-"""What a process counts in memory of its transactions: what is rolled back counts nothing."""
+"""Counts of a process, in memory, of what its transactions did: rolled back work is not counted."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -7,8 +7,8 @@ from typing import Any
 from django.db import connection, transaction
 
 
-class Tally:
-    """Numbers by key that are settled once their transaction is committed; until then they are its pending ones."""
+class CommittedCounts:
+    """Numbers by key, handed to `settle` once their transaction is committed; until then they are pending."""
 
     def __init__(self, settle: Callable[[Mapping[Any, float]], None]) -> None:
         self._settle = settle
@@ -19,11 +19,11 @@ class Tally:
             transaction.on_commit(_Noted(self, numbers))
 
     def pending(self) -> Counter[Any]:
-        """What was noted in the present transaction, without what its savepoints rolled back."""
+        """Return the numbers noted in the present transaction, without those of savepoints that were rolled back."""
         total: Counter[Any] = Counter()
         for entry in connection.run_on_commit:
             function = entry[1]
-            if isinstance(function, _Noted) and function.tally is self:
+            if isinstance(function, _Noted) and function.counts is self:
                 total.update(function.numbers)
         return total
 
@@ -32,8 +32,8 @@ class Tally:
 
 
 class _Noted:
-    def __init__(self, tally: Tally, numbers: Mapping[Any, float]) -> None:
-        self.tally, self.numbers = tally, numbers
+    def __init__(self, counts: CommittedCounts, numbers: Mapping[Any, float]) -> None:
+        self.counts, self.numbers = counts, numbers
 
     def __call__(self) -> None:
-        self.tally.settle(self.numbers)
+        self.counts.settle(self.numbers)
