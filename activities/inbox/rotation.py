@@ -43,7 +43,7 @@ _tally = Tally(_settle)
 
 
 class Exchanges:
-    """The exchanges of one transaction; what it takes is gone from the rooms once it is committed."""
+    """The exchanges of one transaction, which are subtracted from the rooms once it is committed."""
 
     def __init__(self) -> None:
         self._now, self._before = monotonic(), _tally.pending()

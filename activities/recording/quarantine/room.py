@@ -85,7 +85,7 @@ class RoomForRows:
         return None
 
     def note_taken(self) -> None:
-        """Have what was taken be gone from this process's rooms once the transaction is committed."""
+        """Subtract the bytes of this transaction's rows from the rooms of this process, once it is committed."""
         _tally.note(self._from)
         self._from = Counter()
 

@@ -1,4 +1,4 @@
-"""What a process counts in memory of its transactions: what is rolled back counts nothing."""
+"""Numbers that a process counts in memory of its transactions; those that are rolled back count nothing."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ class Tally:
             transaction.on_commit(_Noted(self, numbers))
 
     def pending(self) -> Counter[Any]:
-        """What was noted in the present transaction, without what its savepoints rolled back."""
+        """The sums of the present transaction, without those that its savepoints rolled back."""
         total: Counter[Any] = Counter()
         for entry in connection.run_on_commit:
             function = entry[1]

@@ -1,4 +1,4 @@
-"""The process of the intake is started again, whatever keeps it from starting, and is gone with its collector."""
+"""The process of the intake is started again, whatever keeps it from starting, and ends with its collector."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from config.collector import intake
 
 
 class Ended:
-    """A process that ends before it can be told to."""
+    """A process that ends before a signal reaches it."""
 
     async def wait(self):
         await asyncio.Event().wait()
