@@ -29,7 +29,7 @@ def test_an_activity_recorded_by_hand_is_on_top_of_the_timeline(page, clicks, la
     expect(newest.first).to_contain_text("No. 17")
     expect(newest.last).to_contain_text("No. 1")
     newest.first.locator("summary").click()
-    expect(newest.first.locator("dl")).to_contain_text("1250.5")
+    expect(newest.first.locator("dl")).to_contain_text({"en": "1,250.5", "es": "1.250,5"}[language])
     newest.first.get_by_role("button", name=_("Copy as JSON")).click()
     expect(newest.first.get_by_role("status")).to_have_text(_("Copied."))
 
