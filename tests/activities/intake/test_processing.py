@@ -23,7 +23,7 @@ from people.privacy import erasure
 from tests.activities.intake.processing import keep, kept, process_all
 from tests.activities.segment.senders import make_program, message
 from tests.activities.visitors.factories import dispatch
-from tests.factories import approved_type
+from tests.factories import approved_type, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -260,3 +260,24 @@ def test_the_status_page_names_requests_that_are_stuck(admin_client):
     keep(source, deposit(1))
     IntakeRequest.objects.update(is_stuck=True)
     assert "1 could not be processed" in admin_client.get("/admin/status/").text
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        ("ann+news@example.com", "ann\\u002Bnews@example.com"),
+        ("MÜLLER-x", "müller-x"),
+        ("MÜLLER-x", "M\\u00DCLLER-x"),
+        ("MÜLLER-x", "Mu\u0308ller-X"),
+        ("org/slash-x", "org\\/slash-x"),
+    ],
+)
+def test_an_erase_finds_a_text_however_it_is_written_in_a_request_that_waits(value, sent):
+    source = make_program()
+    ann = make_person(email=value) if "@" in value else make_person(userId=value)
+    body = f'{{"batch":[{{"type":"track","event":"A","userId":"{sent}"}}]}}'.encode()
+    other = body.replace(sent.encode(), b"somebody-else")
+    received = timezone.now() - timedelta(minutes=1)
+    keep_requests([KeptRequest(source.pk, received, "batch", "", False, 1, len(part), part) for part in (body, other)])
+    erasure.erase_people([ann.pk], None, SYSTEM)
+    assert [bytes(row.body) for row in IntakeRequest.objects.all()] == [other]
