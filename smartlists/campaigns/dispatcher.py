@@ -6,13 +6,12 @@ work is complete or not done at all. It waits while the database is unavailable.
 
 import logging
 from collections.abc import Callable, Iterable
-from time import monotonic, sleep
-
-from django.db import connection
+from time import monotonic
 
 from activities.recording.notify import CHANNEL
 from activities.visitors.due_work import registered_work
 from people.core.db import locks
+from people.core.db.listening import keep_running, work_when_notified
 from people.core.db.outages import is_outage
 from smartlists.campaigns import engine as campaign_engine
 from smartlists.campaigns import triggers
@@ -21,39 +20,32 @@ from smartlists.campaigns.running import record_dates, record_triggers
 from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling as campaign_scheduling
 
-POLL_SECONDS = 0.25
-STANDBY_SECONDS = 1.0
 SELDOM_SECONDS = 1.0  # between two checks of runs and smart lists
 logger = logging.getLogger(__name__)
 
 
 def run_dispatcher(is_over: Callable[[], bool] = lambda: False) -> None:
     """Work until `is_over`; stand by while another process works."""
-    while not is_over():
-        try:
-            with locks.try_session_lock(locks.LockSpace.DISPATCHER, 0) as is_mine:
-                if is_mine:
-                    _work(is_over)
-            sleep(0 if is_over() else STANDBY_SECONDS)
-        except Exception as error:  # one failing batch must not end the process, on which all campaigns depend
-            if is_outage(error):
-                logger.warning("the database is not there: %s", error)
-            else:
-                logger.exception("a batch failed; trying again")
-            connection.close()
-            sleep(0 if is_over() else STANDBY_SECONDS)
+
+    def run() -> None:
+        with locks.try_session_lock(locks.LockSpace.DISPATCHER, 0) as is_mine:
+            if is_mine:
+                work_when_notified(CHANNEL, _SeldomAndOften().process, is_over)
+
+    # one failing batch must not end the process, on which all campaigns depend
+    keep_running(run, is_over, logger, "a batch failed; trying again")
 
 
-def _work(is_over: Callable[[], bool]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"listen {CHANNEL}")
-    checked_at = 0.0
-    while not is_over():
-        seldom = monotonic() - checked_at > SELDOM_SECONDS
-        if seldom:
-            checked_at = monotonic()
-        if not process_due_work(seldom=seldom):
-            _sleep()
+class _SeldomAndOften:
+    """The due work of a dispatcher; runs and smart lists are checked every `SELDOM_SECONDS`."""
+
+    def __init__(self) -> None:
+        self.checked_at = 0.0
+
+    def process(self) -> int:
+        if seldom := monotonic() - self.checked_at > SELDOM_SECONDS:
+            self.checked_at = monotonic()
+        return process_due_work(seldom=seldom)
 
 
 def process_due_work(*, seldom: bool = True) -> int:
@@ -113,10 +105,4 @@ def _process_log_batch() -> int:
 def process_all_due_work() -> None:
     """Process all that is due now: for tests, and for an operator's `dispatch --once`."""
     while process_due_work():
-        pass
-
-
-def _sleep() -> None:
-    """Wait until an activity is recorded, at most `POLL_SECONDS`."""
-    for _notification in connection.connection.notifies(timeout=POLL_SECONDS, stop_after=1):
         pass
