@@ -1,6 +1,5 @@
 """Keeps calls as they came: many in one transaction, each once, before anything is done with them."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import blake2b
@@ -11,7 +10,7 @@ from django.db import connection, transaction
 from activities.inbound.reading import ReceivedCall
 from activities.models import InboundCall
 from activities.recording import notify
-from activities.sources.usage import Use, note_uses
+from activities.sources.usage import Use, note_uses, uses_by_source
 from people.core import metrics
 from people.core.db import prepared
 
@@ -93,13 +92,10 @@ def _row_key(call: ReceivedCall, pk: int) -> str:
 
 
 def _uses(calls: Sequence[ReceivedCall]) -> dict[int, Use]:
-    uses: defaultdict[int, Use] = defaultdict(Use)
+    uses = uses_by_source(calls)
     for call in calls:
-        use = uses[call.source_id]
-        use.requests += 1
-        use.size += call.size
-        use.accepted += not call.is_repeat
-    return dict(uses)
+        uses[call.source_id].accepted += not call.is_repeat
+    return uses
 
 
 def _measure(calls: Sequence[ReceivedCall]) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +10,7 @@ from uuid import UUID, uuid4
 
 from activities.recording.notify import Notices
 from activities.segment.times import MAX_TIME
-from activities.sources.usage import COUNT_SQL, SEEN_SQL, Use, measure_uses, seen_values, use_values
+from activities.sources.usage import COUNT_SQL, SEEN_SQL, measure_uses, seen_values, use_values, uses_by_source
 from people.core.db import prepared
 
 CHANNEL = "intake_kept"
@@ -97,7 +96,7 @@ def keep_requests(requests: Sequence[KeptRequest]) -> None:
         [getattr(request, name) for request in requests]
         for name in ("key", "source_id", "received_at", "call", "sent_at", "opts_out", "events", "body")
     ]
-    uses = _uses(requests)
+    uses = uses_by_source(requests)  # their events are counted once they are processed
     with prepared.prepared_cursor() as cursor:
         is_due = _notices.is_due()
         notice = f"pg_notify('{CHANNEL}', '')" if is_due else "1"
@@ -105,13 +104,3 @@ def keep_requests(requests: Sequence[KeptRequest]) -> None:
     if is_due:
         _notices.note_sent()
     measure_uses(uses)
-
-
-def _uses(requests: Sequence[KeptRequest]) -> dict[int, Use]:
-    """The use that is counted at once; what became of the events follows when they are processed."""
-    uses: defaultdict[int, Use] = defaultdict(Use)
-    for request in requests:
-        use = uses[request.source_id]
-        use.requests += 1
-        use.size += request.size
-    return dict(uses)

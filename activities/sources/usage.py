@@ -1,9 +1,9 @@
 """The use of each source by day (UTC): quotas, last seen, counts and metrics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import transaction
 from django.db.models import Sum
@@ -33,6 +33,23 @@ class Use:
     accepted: int = 0
     rejected: int = 0
     new_visitors: int = 0
+
+
+class SentRequest(Protocol):
+    """A request of a source; `size`: the bytes sent."""
+
+    source_id: int
+    size: int
+
+
+def uses_by_source(requests: Iterable[SentRequest]) -> dict[int, Use]:
+    """Return the numbers and sizes of requests by source; what became of their events is not counted yet."""
+    uses: dict[int, Use] = {}
+    for request in requests:
+        use = uses.setdefault(request.source_id, Use())
+        use.requests += 1
+        use.size += request.size
+    return uses
 
 
 # parameters: see `use_values` and `seen_values`

@@ -12,7 +12,7 @@ from activities.models import FIRST_CUSTOM_ID
 from activities.recording import sql as recording_sql
 from activities.recording.quarantine import storing
 from activities.sources.recent import note_recent_events
-from activities.sources.usage import Use, note_uses
+from activities.sources.usage import Use, note_uses, uses_by_source
 from activities.tracking.inbox import note_undefined_names, place_waiting_events
 from activities.tracking.quality import note_quality
 from activities.tracking.reading import ReceivedEvent
@@ -135,14 +135,9 @@ def _quarantine(submissions: Iterable[Submission]) -> None:
 def _uses(
     submissions: Iterable[Submission], counted: Iterable[Submission], new_visitors: Counter[int]
 ) -> dict[int, Use]:
-    uses: dict[int, Use] = {}
-    for submission in submissions:
-        use = uses.setdefault(submission.source_id, Use())
-        if not submission.is_counted:
-            use.requests += 1
-            use.size += submission.size
+    uses = uses_by_source(submission for submission in submissions if not submission.is_counted)
     for submission in counted:
-        use = uses[submission.source_id]
+        use = uses.setdefault(submission.source_id, Use())
         use.rejected += len(submission.refused)
         use.accepted += len(submission.items) - len(submission.refused)
     for source_id, number in new_visitors.items():
