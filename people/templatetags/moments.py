@@ -1,6 +1,8 @@
 """Display of moments on pages: relative under a week, else exact; the exact time is always the title."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django import template
 from django.utils import timezone
@@ -8,11 +10,21 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 
 register = template.Library()
 
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
+_AGES = (
+    (86_400, ngettext_lazy("%(n)s day ago", "%(n)s days ago", "n")),
+    (3_600, ngettext_lazy("%(n)s hour ago", "%(n)s hours ago", "n")),
+    (60, ngettext_lazy("%(n)s minute ago", "%(n)s minutes ago", "n")),
+)
+_LENGTHS = (
+    (86_400, ngettext_lazy("for %(n)s day", "for %(n)s days", "n")),
+    (3_600, ngettext_lazy("for %(n)s hour", "for %(n)s hours", "n")),
+    (60, ngettext_lazy("for %(n)s minute", "for %(n)s minutes", "n")),
+)
 
 
 @register.filter
@@ -45,16 +57,7 @@ def moment_since(when: datetime) -> SafeString:
 
 def _length_in_words(seconds: int) -> str:
     """A length of time under a week in its largest unit; empty for a longer one, and one that has not begun."""
-    if seconds < 0 or seconds >= WEEK.total_seconds():
-        return ""
-    if seconds < 3_600:
-        minutes = max(1, seconds // 60)
-        return ngettext("for %(n)s minute", "for %(n)s minutes", minutes) % {"n": minutes}
-    if seconds < 86_400:
-        hours = seconds // 3_600
-        return ngettext("for %(n)s hour", "for %(n)s hours", hours) % {"n": hours}
-    days = seconds // 86_400
-    return ngettext("for %(n)s day", "for %(n)s days", days) % {"n": days}
+    return "" if seconds < 0 or seconds >= WEEK.total_seconds() else _in_largest_unit(max(60, seconds), _LENGTHS)
 
 
 @register.filter
@@ -85,13 +88,10 @@ def relative_age(age: timedelta) -> str:
     seconds = int(age.total_seconds())
     if seconds < 0 or age >= WEEK:
         return ""
-    if seconds < 60:
-        return _("just now")
-    if seconds < 3_600:
-        minutes = seconds // 60
-        return ngettext("%(n)s minute ago", "%(n)s minutes ago", minutes) % {"n": minutes}
-    if seconds < 86_400:
-        hours = seconds // 3_600
-        return ngettext("%(n)s hour ago", "%(n)s hours ago", hours) % {"n": hours}
-    days = seconds // 86_400
-    return ngettext("%(n)s day ago", "%(n)s days ago", days) % {"n": days}
+    return _("just now") if seconds < 60 else _in_largest_unit(seconds, _AGES)
+
+
+def _in_largest_unit(seconds: int, forms: Sequence[tuple[int, Any]]) -> str:
+    """The text of the first of `forms`, (seconds of a unit, text), whose unit fits; the units descend."""
+    unit, text = next(form for form in forms if seconds >= form[0])
+    return str(text % {"n": seconds // unit})
