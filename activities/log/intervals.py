@@ -89,6 +89,11 @@ def partial_intervals(
     return places
 
 
+def partial_days(days: Sequence[date], today: date) -> dict[int, Partial]:
+    """The place of `today` as the running one among whole days."""
+    return partial_intervals(days, "day", days[0], days[-1], today) if days else {}
+
+
 def labelled(label: str, partial: Partial | None) -> str:
     """The label of an interval in a table: “30 Nov (so far)” of one that has less than all of its days."""
     return f"{label} ({partial.word})" if partial else label

@@ -196,7 +196,7 @@ def _chart(daily: dict[date, int], today: date) -> str:
     series = charts.ChartSeries(_("Activities"), list(daily.values()))
     labels = [date_format(day, "MONTH_DAY_FORMAT") for day in daily]
     return charts.chart_json(
-        labels, intervals.INTERVALS["day"], [series], partial=charts.last_day_partial(list(daily), today)
+        labels, intervals.INTERVALS["day"], [series], partial=intervals.partial_days(list(daily), today)
     )
 
 

@@ -19,6 +19,7 @@ from activities.admin.tracked_links.people import PeopleLinkPages
 from activities.admin.tracked_links.settings_form import LinkForm
 from activities.links import editing, figures
 from activities.links.addresses import short_address, target_address
+from activities.log import intervals
 from activities.models import LinkClick, TrackedLink
 from activities.qr_codes import png_file, svg_code, svg_file
 from people.core.admin import charts
@@ -266,7 +267,8 @@ def _chart(days: list[tuple[Any, int, int]]) -> str:
         charts.ChartSeries(_("People's clicks"), [clicks for _day, clicks, _machines in days]),
         charts.ChartSeries(_("Machines"), [machines for _day, _clicks, machines in days]),
     ]
-    partial = charts.last_day_partial([day for day, _clicks, _machines in days], days[-1][0])
+    dates = [day for day, _clicks, _machines in days]
+    partial = intervals.partial_days(dates, dates[-1])  # they end today
     return charts.chart_json(labels, _("days"), series, is_stacked=True, partial=partial)
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -97,11 +96,6 @@ def ranking_json(labels: Sequence[str], heading: Any, series: Sequence[ChartSeri
         "series": [row.data() for row in series],
     }
     return json.dumps(chart, ensure_ascii=False)
-
-
-def last_day_partial(days: Sequence[date], today: date) -> dict[int, Partial]:
-    """The place of `today` as the running one, in a chart by day; nothing where it isn't the last day."""
-    return {len(days) - 1: Partial.RUNNING} if days and days[-1] >= today else {}
 
 
 @dataclass(frozen=True, slots=True)

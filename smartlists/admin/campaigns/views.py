@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
+from activities.log import intervals
 from people.admin.transfers import export_response
 from people.core.admin import charts
 from people.core.admin.base import parse_number, require_rights, show_page, tabs_of
@@ -200,7 +201,7 @@ def _results_by_day(campaign: SmartCampaign) -> dict[str, Any]:
         charts.ChartSeries(str(label), [numbers[place] for _day, numbers in by_day], place)
         for place, label in enumerate(CHARTED.values())
     ]
-    partial = charts.last_day_partial([day for day, _numbers in by_day], today)
+    partial = intervals.partial_days([day for day, _numbers in by_day], today)
     chart = charts.chart_json(labels, _("Day"), series, partial=partial)
     return {
         "by_day": by_day,
