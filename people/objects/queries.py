@@ -24,6 +24,7 @@ from people.datatypes.keys import MAX_BIG_ID
 from people.models import ObjectChange, ObjectRecord, ObjectType, Person
 from people.objects import links
 from people.objects.identity import siblings
+from people.objects.identity.replacement import ends_of_chains
 from people.objects.schema import ObjectSchema, RecordField, live_schema
 
 PAGE = 50
@@ -52,14 +53,9 @@ def with_figures(types: QuerySet[ObjectType]) -> QuerySet[Any]:
 
 def record_that_stays(object_type: ObjectType, pk: int) -> ObjectRecord | None:
     """The record with the id; for the id of a replaced one, the record that stays; None if it is deleted or unknown."""
-    rows = ObjectRecord.objects.filter(object_type=object_type)
-    record = rows.filter(pk=min(pk, MAX_BIG_ID)).first()
-    seen = {pk}
-    while record is not None and record.deleted_at is not None:
-        following = record.replaced_by_id
-        record = rows.filter(pk=following).first() if following is not None and following not in seen else None
-        seen.add(following or pk)
-    return record
+    records = ObjectRecord.objects.existing().filter(object_type=object_type)
+    pk = min(pk, MAX_BIG_ID)
+    return records.filter(pk=pk).first() or records.filter(pk=ends_of_chains(object_type.pk, [pk])[pk]).first()
 
 
 def types_of_person(person_id: int) -> list[TypeOfPerson]:

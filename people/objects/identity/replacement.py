@@ -21,30 +21,28 @@ def rows_of_records_that_stay(
         return rows
     name, parse = ("pk", parse_record_id) if key is RecordKey.ID else ("guid", links.parse_guid)
     named = [parse(row.get(key)) for row in rows]
-    replaced = _replaced(schema).filter(**{f"{name}__in": {value for value in named if value is not None}})
+    replaced = _replaced(schema.type_id).filter(**{f"{name}__in": {value for value in named if value is not None}})
     next_ids = {value: pk for value, pk in replaced.values_list(name, "replaced_by_id") if pk is not None}
     if not next_ids:
         return rows
-    last_ids = _ends_of_chains(schema, next_ids.values())
+    last_ids = ends_of_chains(schema.type_id, next_ids.values())
     staying = ObjectRecord.objects.existing().filter(object_type=schema.type_id, pk__in=last_ids.values())
     keys = dict(staying.values_list("pk", name))
     stays = {value: keys[last_ids[pk]] for value, pk in next_ids.items() if last_ids[pk] in keys}
     return [{**row, key: stays[value]} if value in stays else row for row, value in zip(rows, named, strict=True)]
 
 
-def _replaced(schema: ObjectSchema) -> Any:
-    return ObjectRecord.objects.filter(
-        object_type=schema.type_id, deleted_at__isnull=False, replaced_by_id__isnull=False
-    )
+def _replaced(type_id: int) -> Any:
+    return ObjectRecord.objects.filter(object_type=type_id, deleted_at__isnull=False, replaced_by_id__isnull=False)
 
 
-def _ends_of_chains(schema: ObjectSchema, ids: Iterable[int]) -> dict[int, int]:
+def ends_of_chains(type_id: int, ids: Iterable[int]) -> dict[int, int]:
     """For each id that of the last record of those by which it was replaced in turn; its own where none was."""
     following: dict[int, int] = {}
     pending = set(ids)
     ends = {pk: pk for pk in pending}
     while pending:
-        pairs = _replaced(schema).filter(pk__in=pending).values_list("pk", "replaced_by_id")
+        pairs = _replaced(type_id).filter(pk__in=pending).values_list("pk", "replaced_by_id")
         found = {pk: other for pk, other in pairs if other is not None}
         following |= found
         pending = set(found.values()) - following.keys()
