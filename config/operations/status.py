@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -25,6 +25,7 @@ from config.access.rights import VIEW_USER
 from config.observability import probes
 from config.operations import doctor
 from people.core.admin.base import require_rights
+from people.core.admin.numbers import count_text
 from people.core.maintenance import MaintenanceRun
 from smartlists.models import StoredEvaluation
 
@@ -107,13 +108,13 @@ def _work() -> Iterator[StatusLine]:
     is_late = oldest is not None and timezone.now() - oldest > doctor.JOB_LATE
     yield StatusLine(
         _("Jobs waiting"),
-        number_format(jobs["waiting"], force_grouping=True),
+        count_text(jobs["waiting"]),
         _("The oldest has waited %(time)s. Start more workers.") % {"time": _since(oldest)} if is_late else "",
     )
-    yield StatusLine(_("Jobs running"), number_format(jobs["running"], force_grouping=True))
+    yield StatusLine(_("Jobs running"), count_text(jobs["running"]))
     yield StatusLine(
         _("Jobs failed within a day"),
-        number_format(jobs["failed"], force_grouping=True),
+        count_text(jobs["failed"]),
         _("See the worker's log for their errors.") if jobs["failed"] else "",
     )
     counted = rollup.rollup_read_at()
@@ -130,17 +131,14 @@ def _work() -> Iterator[StatusLine]:
 
 def _intake() -> StatusLine:
     state = intake_state()
-    value = _("%(number)s wait, %(size)s") % {
-        "number": number_format(state.requests, force_grouping=True),
-        "size": filesizeformat(state.size),
-    }
+    value = _("%(number)s wait, %(size)s") % {"number": count_text(state.requests), "size": filesizeformat(state.size)}
     advice = ""
     if state.stuck:
         advice = ngettext(
             "%(number)s could not be processed. See the log, then run “python manage.py intake --retry”.",
             "%(number)s could not be processed. See the log, then run “python manage.py intake --retry”.",
             state.stuck,
-        ) % {"number": number_format(state.stuck, force_grouping=True)}
+        ) % {"number": count_text(state.stuck)}
     elif state.is_late or state.is_full:
         advice = _("The oldest has waited %(time)s. See whether the collector runs.") % {"time": _since(state.oldest)}
     return StatusLine(_("Requests of programs to process"), value, advice)
@@ -171,7 +169,7 @@ def _column_index() -> StatusLine:
         )
         return StatusLine(_("Column index"), _("not in use"), advice if state.is_needed else "")
     value = _("%(rows)s rows, %(size)s, built %(time)s") % {
-        "rows": number_format(state.rows, force_grouping=True),
+        "rows": count_text(state.rows),
         "size": filesizeformat(state.bytes),
         "time": _ago(state.built_at),
     }
@@ -222,4 +220,4 @@ def _ago(moment: Any) -> str:
 
 
 def _activities(number: int) -> str:
-    return _("%(number)s activities") % {"number": number_format(number, force_grouping=True)}
+    return _("%(number)s activities") % {"number": count_text(number)}
