@@ -7,6 +7,7 @@ dropped then, as all that come after the erase.
 import json
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
@@ -44,12 +45,11 @@ def _erase(erasing: Erasing) -> None:
 
 def _names_any(body: bytes, texts: Iterable[str]) -> bool:
     """True where one of the folded texts is in the body, as it came or without the escapes of JSON."""
-    raw = body.decode("utf-8", "replace")
-    try:
-        readable = json.dumps(json.loads(raw), ensure_ascii=False)
-    except (ValueError, RecursionError):
-        readable = ""
-    folded = _folded(raw + readable)
+    text = body.decode("utf-8", "replace")
+    if "\\" in text:
+        with suppress(ValueError, RecursionError):
+            text += json.dumps(json.loads(text), ensure_ascii=False)
+    folded = _folded(text)
     return any(text in folded for text in texts)
 
 
