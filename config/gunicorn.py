@@ -7,6 +7,8 @@ import os
 import re
 import resource
 
+from config.server.garbage import spare_loaded_objects
+
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # glibc's malloc.h
 LARGE_BLOCK = 262_144  # bytes
 
@@ -80,8 +82,6 @@ return_freed_memory()  # before forking: the processes inherit it
 
 def post_worker_init(worker):
     """Exclude the loaded objects of Django from garbage collection."""
-    from config.server.garbage import spare_loaded_objects  # beside what the worker has imported
-
     spare_loaded_objects()
 
 
